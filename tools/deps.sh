@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154 # sourced by ./dev: names are shared with it
 #
 # Third-party libraries that Debian 12 lacks, built once into .deps: wolfSSL with assembly, a
 # liburing that knows today's kernels, llhttp from its packaged C sources.
@@ -122,7 +123,11 @@ from_source() {
         say "$name: fetching the source package of $suite"
         (source_fetch "$name" "$suite" "$min") >>"$log" 2>&1 || continue
         say "$name: building $(source_version "$name"), output in .deps/log/$name.log"
-        ("$build" "$deps/src/$name") >>"$log" 2>&1 && return
+        if ("$build" "$deps/src/$name") >>"$log" 2>&1; then
+            # What was built with the former headers and library is out of date.
+            rm -rf "$top/build" "$top/build-test"
+            return
+        fi
         say "$name: that did not build ($(last_lines "$log" 1))"
     done
     return 1
@@ -184,6 +189,7 @@ CONF
 apt_mirror() {
     local codename uri keyring standard=/usr/share/keyrings/debian-archive-keyring.gpg
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    # shellcheck disable=SC2016 # apt expands these
     IFS='|' read -r uri keyring < <(
         apt-get indextargets --format '$(REPO_URI)|$(SIGNED_BY)|$(RELEASE)|$(COMPONENT)' \
             'Created-By: Packages' | grep "|$codename|main\$")

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034,SC2154 # sourced by ./dev: names are shared with it
 #
 # Debian packages, in groups, so that a demo installs a compiler and not a browser.
 #
