@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2154 # sourced by ./dev: names are shared with it
 #
 # The parts of ./dev test. Each is a function part_NAME that prints its findings and calls
-# `result` once; part_NAME's dashes are underscores.
+# `result` once, or fails before it does; in its name dashes and dots are underscores.
 
 test_parts=(format layers unit asan e2e e2e-asan e2e-tsan e2e-5.19 fuzz)
 
@@ -25,7 +25,7 @@ test_run() {
         say "test $name"
         started=$SECONDS
         part=$name
-        "part_${name//[-.]/_}"
+        "part_${name//[-.]/_}" || result 0 1
         say "test $name took $((SECONDS - started)) s"
     done
     summary "$total_passed" "$total_failed" "$total_skipped"
@@ -66,8 +66,9 @@ part_format() {
     : >"$log"
     ((${#sources[@]} == 0)) || clang-format --dry-run --Werror "${sources[@]}" 2>>"$log" || true
     shellcheck --external-sources --format=gcc "${scripts[@]}" >>"$log" || true
-    mapfile -t bad < <(sed -nE 's/^([^ :]+):[0-9]+:.*/\1/p' "$log" | sort -u)
-    grep -E '^[^ :]+:[0-9]+:' "$log" || true
+    # One line for each file, its first finding.
+    mapfile -t bad < <(grep -E '^[^ :]+:[0-9]+:' "$log" | sort -t : -k 1,1 -u)
+    ((${#bad[@]} == 0)) || printf '%s\n' "${bad[@]}"
     result $((${#sources[@]} + ${#scripts[@]} - ${#bad[@]})) ${#bad[@]}
 }
 
@@ -83,7 +84,7 @@ part_layers() {
 
 # Both compilers must be content; gcc's build runs.
 part_unit() {
-    build_variant clang
+    build_variant clang || return
     unit_run gcc
 }
 
@@ -93,7 +94,7 @@ part_asan() {
 
 unit_run() {
     local folder=build-test/$1
-    build_variant "$1"
+    build_variant "$1" || return
     rm -f "$folder"/tests/*.tap
     logged_quiet "unit-$1" sanitizer_env meson test -C "$folder" --no-rebuild \
         --num-processes "$jobs" || true
@@ -103,23 +104,23 @@ unit_run() {
 # --- the program, from outside ----------------------------------------------------------------
 
 part_e2e() {
-    build_release
+    build_release || return
     e2e_run build/ringway
 }
 
 part_e2e_asan() {
-    build_variant asan
+    build_variant asan || return
     e2e_run build-test/asan/ringway
 }
 
 part_e2e_tsan() {
-    build_variant tsan
+    build_variant tsan || return
     e2e_run build-test/tsan/ringway -m tsan
 }
 
 # The program forgets what kernels after 5.19 brought.
 part_e2e_5_19() {
-    build_release
+    build_release || return
     RINGWAY_KERNEL=5.19 e2e_run build/ringway
 }
 
@@ -127,7 +128,7 @@ part_e2e_5_19() {
 e2e_run() {
     local program=$top/$1 junit=$deps/log/$part.xml
     shift
-    npm_peers_install
+    npm_peers_install || return
     rm -f "$junit"
     RINGWAY=$program logged_quiet "$part" sanitizer_env /usr/bin/python3 -m pytest tests/e2e \
         --quiet --junitxml="$junit" -p no:cacheprovider "$@" || true
@@ -148,7 +149,7 @@ npm_peers_install() {
     [[ -e $folder/package.json ]] || return 0
     cmp --silent "$folder/package.json" "$folder/node_modules/.installed.json" && return
     say "installing Node test peers (npm)"
-    logged npm npm install --prefix "$folder" --no-package-lock --no-audit --no-fund
+    logged npm npm install --prefix "$folder" --no-package-lock --no-audit --no-fund || return
     cp "$folder/package.json" "$folder/node_modules/.installed.json"
 }
 
@@ -163,8 +164,11 @@ part_fuzz() {
 fuzz_run() {
     local seconds=$1 targets target failed=0 log
     mapfile -t targets < <(cd tests/fuzz && compgen -G "${2:-*}.c" | sed 's/\.c$//' | sort)
-    ((${#targets[@]})) || die "no fuzz target ${2:-} in tests/fuzz"
-    build_variant fuzz
+    ((${#targets[@]})) || {
+        say "no fuzz target ${2:-} in tests/fuzz"
+        return 1
+    }
+    build_variant fuzz || return
     export -f fuzz_one
     printf '%s\n' "${targets[@]}" | xargs -P "$fuzz_at_once" -I TARGET \
         bash -c 'fuzz_one "$@"' _ "$top" "$deps/log" "$seconds" TARGET || true
