@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which certificate a ClientHello gets: host patterns of the sites with the certificates each of
+// them brought, and the common certificates that serve the sites which brought none.
+//
+// Life: built and freed by the main thread, one per configuration snapshot; between the two it is
+// immutable and every worker reads it.
+#ifndef RINGWAY_TLS_STORE_H
+#define RINGWAY_TLS_STORE_H
+
+#include <time.h>
+
+#include "core/config.h"
+#include "tls/certificate.h"
+#include "tls/hello.h"
+
+struct tls_store;
+
+// One host pattern of a site. `site` is the caller's.
+struct tls_host {
+    const char *pattern; // "a.example", "*.a.example" (one label), "*" (any)
+    void *site;
+    enum tls_version min_version;
+};
+
+enum tls_pick_verdict {
+    TLS_PICK_FOUND,
+    TLS_PICK_UNKNOWN_NAME,   // answer unrecognized_name (RFC 6066 §3)
+    TLS_PICK_NO_CERTIFICATE, // none there that this client accepts: answer handshake_failure
+};
+
+struct tls_pick {
+    const struct tls_host *host; // its rules hold: the one named, or the default
+    const struct tls_certificate *certificate;
+    void *site; // the site the client named; NULL when it named none, or an unknown one
+};
+
+// Builds the store of a configuration: the sites' own certificates, then the files and folders
+// (*.pem) under `certificates:`. `sites[i]` stands for config->sites[i] in picks. All problems are
+// reported; NULL if one of them is an error. `tickets` (NULL: no resumption) must outlive it.
+// Blocking, main thread.
+struct tls_store *tls_store_load(const struct config *config, void *const sites[],
+                                 struct tls_tickets *tickets, time_t now,
+                                 struct problems *problems);
+
+// An empty store, for filling by hand with the three functions below.
+struct tls_store *tls_store_new(enum unknown_sni unknown_sni);
+
+// Frees the store and its certificates. NULL is allowed. No worker may be using it.
+void tls_store_free(struct tls_store *store);
+
+// Adds a host pattern with the certificates of its site (none: the common ones serve it). The first
+// host added is the default. The pattern is copied, the certificates stay the caller's to hand over
+// once by tls_store_own. A pattern that is already there stays as it was.
+void tls_store_add_host(struct tls_store *store, const char *pattern, void *site,
+                        enum tls_version min_version, struct tls_certificate *const *certificates,
+                        size_t certificate_count);
+
+// Takes over a certificate that belongs to sites.
+void tls_store_own(struct tls_store *store, struct tls_certificate *certificate);
+
+// Takes over a certificate that serves every host its names cover.
+void tls_store_add_common(struct tls_store *store, struct tls_certificate *certificate);
+
+// Picks by server name: exact, then wildcard, then "*", then what `unknown_sni` says; without a
+// name the default. Of several certificates: one the client accepts, ECDSA before RSA. Any thread.
+enum tls_pick_verdict tls_store_pick(const struct tls_store *store, const struct tls_hello *hello,
+                                     struct tls_pick *pick);
+
+#endif
