@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The configuration as typed values: what one YAML file says, checked as far as text alone allows
+// (types, ranges, names that refer to each other), defaults filled in. Certificates, names and
+// addresses are opened by the layers that use them, which report through the same problem list, so
+// that every message carries file:line:column.
+//
+// Life: `config_load` makes it, everything in it lives in its one arena, `config_free` ends all of
+// it. Immutable after loading; any thread may read it.
+#ifndef RINGWAY_CORE_CONFIG_H
+#define RINGWAY_CORE_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define CONFIG_UNLIMITED UINT64_MAX
+
+// Where a value stands in the file; both count from 1. Line 0: not from the file (a default).
+struct conf_pos {
+    uint32_t line, column;
+};
+
+// One finding of a check. A note ("accepted, not active yet") is no error.
+enum problem_kind { PROBLEM_ERROR, PROBLEM_WARNING, PROBLEM_NOTE };
+
+struct problem {
+    enum problem_kind kind;
+    struct conf_pos pos;
+    char *text;
+};
+
+// Findings in the order met. Zero-initialise; `problems_free` releases the texts.
+struct problems {
+    struct problem *items;
+    size_t count, capacity;
+    size_t errors;
+};
+
+// Records one finding; the text is formatted and copied.
+void problems_add(struct problems *list, enum problem_kind kind, struct conf_pos pos,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+void problems_free(struct problems *list);
+
+enum log_target { LOG_TARGET_NONE, LOG_TARGET_STDERR, LOG_TARGET_STDOUT, LOG_TARGET_FILE };
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+struct conf_log {
+    enum log_target target;
+    const char *path; // LOG_TARGET_FILE: absolute or relative to the working folder, resolved
+    enum log_level level; // error log only
+    enum log_format format;
+};
+
+enum listen_kind {
+    LISTEN_PLAIN,    // http and ws
+    LISTEN_TLS,      // https and wss
+    LISTEN_REDIRECT, // http answered with a redirect to https (the implied port 80)
+};
+
+struct conf_listen {
+    struct conf_pos pos;
+    const char *text; // as written
+    struct sockaddr_storage address;
+    socklen_t address_size_bytes;
+    enum listen_kind kind;
+};
+
+// An address block as in "10.0.0.0/8"; IPv4 is kept as IPv4-mapped IPv6 with 96 added.
+struct conf_cidr {
+    struct in6_addr address;
+    unsigned prefix_bits;
+};
+
+// A certificate chain and its key, both PEM. `key_path` equals `certificate_path` when one file
+// holds both.
+struct conf_certificate {
+    struct conf_pos pos, key_pos;
+    const char *certificate_path, *key_path;
+};
+
+enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
+
+enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
+
+struct conf_upstream;
+
+struct conf_route {
+    struct conf_pos pos;
+    const char *prefix; // starts with '/', normalised
+    enum route_action action;
+    const struct conf_upstream *upstream; // ROUTE_UPSTREAM
+    bool strip_prefix;
+    const char *redirect; // template: ${host} ${path} ${query} ${scheme}
+    const char *respond;  // body
+    const char *content_type; // of `respond`
+    unsigned status;      // of redirect (default 308) and respond (default 200)
+};
+
+struct conf_site {
+    struct conf_pos pos;
+    const char *name; // the key in `sites`
+    const char **hosts; // name and aliases, lower case: "a.example", "*.a.example", "*", "127.0.0.1"
+    size_t host_count;
+    struct conf_certificate *certificates; // tls.certificate/tls.key; several side by side
+    size_t certificate_count;
+    enum tls_version min_version;
+    uint64_t max_body_bytes; // CONFIG_UNLIMITED
+    uint64_t max_connections; // CONFIG_UNLIMITED
+    unsigned idle_timeout_ms;
+    bool strict; // WebSocket protocol violations close with 1002 (RFC 6455 §7.4.1)
+    struct conf_route *routes; // longest prefix first
+    size_t route_count;
+};
+
+struct conf_server {
+    struct conf_pos pos;
+    const char *text; // as written, "host:port"
+    const char *host; // name or literal address, without brackets
+    uint16_t port;
+};
+
+struct conf_upstream {
+    struct conf_pos pos;
+    const char *name;
+    struct conf_server *servers;
+    size_t server_count;
+    unsigned connect_timeout_ms, response_timeout_ms, keep_alive_timeout_ms;
+    unsigned keep_alive; // idle connections kept, per worker and server; 0 = none
+    unsigned retries;    // further servers tried after the first fails to connect
+    unsigned index;      // position in `struct config.upstreams`
+};
+
+enum unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
+
+struct config {
+    const char *path;   // of the file, as given
+    const char *folder; // relative file names start here
+    unsigned workers;   // 0 = one per core this process may use
+    const char *pid_file; // NULL = none
+    uint64_t max_connections;
+    uint64_t max_head_bytes;
+    unsigned drain_ms;
+    unsigned handshake_timeout_ms, head_timeout_ms, keep_alive_timeout_ms;
+    enum unknown_sni unknown_sni;
+    unsigned ticket_rotation_s; // 0 = no session tickets
+    unsigned resolve_every_ms;  // how often upstream names are looked up again
+    struct conf_log log, access_log;
+    struct conf_cidr *trusted; // peers whose X-Forwarded-* fields are believed
+    size_t trusted_count;
+    struct conf_listen *listens; // with the implied :80 and :443 when the file names none
+    size_t listen_count;
+    struct conf_certificate *certificates; // `certificates:` entries, files or folders
+    size_t certificate_count;
+    struct conf_site *sites;
+    size_t site_count;
+    struct conf_upstream *upstreams;
+    size_t upstream_count;
+    struct conf_arena *arena; // owns everything above
+};
+
+// Reads and checks `path`. Every problem found goes to `problems`, not only the first. Returns NULL
+// when there is an error among them or the file cannot be read. Blocking; main thread.
+struct config *config_load(const char *path, struct problems *problems);
+
+// The same from memory; `name` stands for the file in messages and `folder` for its place.
+struct config *config_parse(const char *text, size_t size_bytes, const char *name,
+                            const char *folder, struct problems *problems);
+
+// Ends the configuration and every string in it. NULL is allowed.
+void config_free(struct config *config);
+
+#endif

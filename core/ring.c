@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ring over liburing. What the kernel gets as user data is the operation's address; the low
+// bits say what kind of address it is. Three things keep anything from being lost: a submission
+// that finds no room waits in `spill`, in order; the kernel keeps completions that find no room
+// (IORING_FEAT_NODROP); and a multishot operation that ends early shows `submitted` false to its
+// owner, who submits it again.
+#include "core/ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define BUFFER_GROUP 0
+
+// Kinds of user data. Zero as a whole: nobody waits for it.
+enum { TAG_OP = 0, TAG_NOTE = 1, TAG_POST_FAILED = 2, TAG_MASK = 3 };
+
+struct spill {
+    struct io_uring_sqe *entries;
+    size_t count, capacity;
+};
+
+struct ring {
+    struct io_uring uring;
+    struct ring_features features;
+    struct ring_counters counters;
+    struct io_uring_buf_ring *buffers;
+    uint8_t *buffer_memory;
+    unsigned buffer_count;
+    struct spill spill;
+};
+
+static unsigned ring_flags(const struct ring_features *features)
+{
+    // Multishot poll without either of the two costs 2.5 times as much.
+    if (features->defer_taskrun)
+        return IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER;
+    return features->coop_taskrun ? IORING_SETUP_COOP_TASKRUN : 0;
+}
+
+static size_t buffers_size_bytes(const struct ring *ring)
+{
+    return (size_t)ring->buffer_count * RING_BUFFER_BYTES;
+}
+
+static void buffer_recycle(struct ring *ring, unsigned id)
+{
+    io_uring_buf_ring_add(ring->buffers, ring->buffer_memory + (size_t)id * RING_BUFFER_BYTES,
+                          RING_BUFFER_BYTES, (unsigned short)id,
+                          io_uring_buf_ring_mask(ring->buffer_count), 0);
+    io_uring_buf_ring_advance(ring->buffers, 1);
+}
+
+static int buffers_open(struct ring *ring, unsigned count)
+{
+    int error = 0;
+    ring->buffer_count = count;
+    ring->buffer_memory = mmap(NULL, buffers_size_bytes(ring), PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (ring->buffer_memory == MAP_FAILED)
+        return -errno;
+    ring->buffers = io_uring_setup_buf_ring(&ring->uring, count, BUFFER_GROUP, 0, &error);
+    if (!ring->buffers) {
+        munmap(ring->buffer_memory, buffers_size_bytes(ring));
+        return error;
+    }
+    for (unsigned id = 0; id < count; id++)
+        buffer_recycle(ring, id);
+    return 0;
+}
+
+struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers)
+{
+    struct ring *ring = calloc(1, sizeof *ring);
+    if (!ring)
+        return NULL;
+    ring->features = *features;
+    struct io_uring_params params = {.flags = ring_flags(features) | IORING_SETUP_CQSIZE,
+                                     .cq_entries = entries * 4};
+    int error = io_uring_queue_init_params(entries, &ring->uring, &params);
+    if (error == 0) {
+        error = buffers_open(ring, buffers);
+        if (error == 0)
+            return ring;
+        io_uring_queue_exit(&ring->uring);
+    }
+    free(ring);
+    errno = -error;
+    return NULL;
+}
+
+void ring_close(struct ring *ring)
+{
+    io_uring_free_buf_ring(&ring->uring, ring->buffers, ring->buffer_count, BUFFER_GROUP);
+    io_uring_queue_exit(&ring->uring);
+    munmap(ring->buffer_memory, buffers_size_bytes(ring));
+    free(ring->spill.entries);
+    free(ring);
+}
+
+const struct ring_counters *ring_counters(const struct ring *ring)
+{
+    return &ring->counters;
+}
+
+// Counters are read by other threads: relaxed atomics say so without costing anything.
+static void count(uint64_t *counter, uint64_t more)
+{
+    __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
+}
+
+// --- submitting -------------------------------------------------------------------------------
+
+static struct io_uring_sqe *spill_push(struct ring *ring)
+{
+    struct spill *spill = &ring->spill;
+    if (spill->count == spill->capacity) {
+        size_t capacity = spill->capacity ? spill->capacity * 2 : 64;
+        struct io_uring_sqe *entries = realloc(spill->entries, capacity * sizeof *entries);
+        if (!entries)
+            abort(); // an operation would be lost and its owner wait for ever
+        spill->entries = entries;
+        spill->capacity = capacity;
+    }
+    count(&ring->counters.submissions_delayed, 1);
+    struct io_uring_sqe *sqe = &spill->entries[spill->count++];
+    memset(sqe, 0, sizeof *sqe);
+    return sqe;
+}
+
+// Room for one submission: in the queue, else in the spill. Once something has spilled everything
+// behind it does too, so that a cancel never overtakes what it cancels.
+static struct io_uring_sqe *sqe_get(struct ring *ring)
+{
+    if (ring->spill.count > 0)
+        return spill_push(ring);
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+    if (sqe)
+        return sqe;
+    io_uring_submit(&ring->uring);
+    sqe = io_uring_get_sqe(&ring->uring);
+    return sqe ? sqe : spill_push(ring);
+}
+
+static void spill_drain(struct ring *ring)
+{
+    struct spill *spill = &ring->spill;
+    size_t moved = 0;
+    while (moved < spill->count) {
+        struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+        if (!sqe && io_uring_submit(&ring->uring) > 0)
+            sqe = io_uring_get_sqe(&ring->uring);
+        if (!sqe)
+            break;
+        *sqe = spill->entries[moved++];
+    }
+    memmove(spill->entries, spill->entries + moved,
+            (spill->count - moved) * sizeof *spill->entries);
+    spill->count -= moved;
+}
+
+static void op_submit(struct op *op, struct io_uring_sqe *sqe)
+{
+    assert(!op->submitted && op->done);
+    assert(((uintptr_t)op & TAG_MASK) == 0);
+    op->submitted = true;
+    op->cancelled = false;
+    sqe->user_data = (uintptr_t)op | TAG_OP;
+}
+
+void ring_accept(struct ring *ring, struct op *op, int fd)
+{
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    if (ring->features.accept_multishot)
+        io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, flags);
+    else
+        io_uring_prep_accept(sqe, fd, NULL, NULL, flags);
+    op_submit(op, sqe);
+}
+
+void ring_connect(struct ring *ring, struct op *op, int fd, const struct sockaddr *address,
+                  socklen_t size_bytes)
+{
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    io_uring_prep_connect(sqe, fd, address, size_bytes);
+    op_submit(op, sqe);
+}
+
+void ring_recv(struct ring *ring, struct op *op, int fd)
+{
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    if (ring->features.recv_multishot)
+        io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+    else
+        io_uring_prep_recv(sqe, fd, NULL, RING_BUFFER_BYTES, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BUFFER_GROUP;
+    op_submit(op, sqe);
+}
+
+void ring_poll_in(struct ring *ring, struct op *op, int fd)
+{
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    io_uring_prep_poll_multishot(sqe, fd, POLLIN | POLLRDHUP);
+    op_submit(op, sqe);
+}
+
+void ring_poll_out(struct ring *ring, struct op *op, int fd)
+{
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    io_uring_prep_poll_add(sqe, fd, POLLOUT);
+    op_submit(op, sqe);
+}
+
+void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t size_bytes)
+{
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    io_uring_prep_read(sqe, fd, buffer, (unsigned)size_bytes, 0);
+    op_submit(op, sqe);
+}
+
+void ring_cancel(struct ring *ring, struct op *op)
+{
+    assert(op->submitted);
+    if (op->cancelled)
+        return;
+    op->cancelled = true;
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    io_uring_prep_cancel64(sqe, (uintptr_t)op | TAG_OP, 0);
+    sqe->user_data = 0;
+}
+
+static void post_submit(struct ring *from, int target_fd, struct ring_note *note)
+{
+    struct io_uring_sqe *sqe = sqe_get(from);
+    io_uring_prep_msg_ring(sqe, target_fd, 0, (uintptr_t)note | TAG_NOTE, 0);
+    // Only a failure comes back, and must say which note it was.
+    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+    sqe->user_data = (uintptr_t)note | TAG_POST_FAILED;
+}
+
+void ring_post(struct ring *from, struct ring *target, struct ring_note *note)
+{
+    assert(((uintptr_t)note & TAG_MASK) == 0);
+    note->target_fd = target->uring.ring_fd;
+    post_submit(from, note->target_fd, note);
+}
+
+// --- completing -------------------------------------------------------------------------------
+
+static void op_complete(struct ring *ring, struct op *op, int result, unsigned flags)
+{
+    assert(op->submitted);
+    if (!(flags & IORING_CQE_F_MORE)) {
+        op->submitted = false;
+        op->cancelled = false;
+    }
+    if (flags & IORING_CQE_F_BUFFER) {
+        unsigned id = flags >> IORING_CQE_BUFFER_SHIFT;
+        op->done(op, result, ring->buffer_memory + (size_t)id * RING_BUFFER_BYTES);
+        buffer_recycle(ring, id);
+        return;
+    }
+    if (result == -ENOBUFS)
+        count(&ring->counters.buffers_exhausted, 1);
+    op->poll_events = result > 0 ? (uint32_t)result : 0;
+    op->done(op, result, NULL);
+}
+
+static void completion_dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
+{
+    void *subject = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
+    if (!subject)
+        return;
+    switch (cqe->user_data & TAG_MASK) {
+    case TAG_OP:
+        op_complete(ring, subject, cqe->res, cqe->flags);
+        break;
+    case TAG_NOTE:
+        ((struct ring_note *)subject)->run(subject);
+        break;
+    case TAG_POST_FAILED: // the target's queue is full: it will have room soon
+        if (cqe->res != -EBADF && cqe->res != -EBADFD)
+            post_submit(ring, ((struct ring_note *)subject)->target_fd, subject);
+        break;
+    }
+}
+
+static bool is_passing(int error)
+{
+    return error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY ||
+           error == -ENOMEM;
+}
+
+static int submit_and_wait(struct ring *ring, int timeout_ms)
+{
+    if (ring->spill.count > 0)
+        spill_drain(ring);
+    if (timeout_ms == 0 || io_uring_cq_ready(&ring->uring) > 0)
+        return io_uring_submit_and_get_events(&ring->uring);
+    if (timeout_ms < 0)
+        return io_uring_submit_and_wait(&ring->uring, 1);
+    struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                        .tv_nsec = timeout_ms % 1000 * 1000000L};
+    struct io_uring_cqe *cqe;
+    return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
+}
+
+int ring_run(struct ring *ring, int timeout_ms)
+{
+    int result = submit_and_wait(ring, timeout_ms);
+    if (result < 0 && !is_passing(result))
+        return result;
+    if (result == -ENOMEM || result == -EAGAIN || result == -EBUSY)
+        count(&ring->counters.submissions_delayed, 1);
+    if (io_uring_cq_has_overflow(&ring->uring))
+        count(&ring->counters.completions_overflowed, 1);
+
+    unsigned ready = io_uring_cq_ready(&ring->uring);
+    for (unsigned i = 0; i < ready; i++) {
+        struct io_uring_cqe *next;
+        if (io_uring_peek_cqe(&ring->uring, &next) != 0)
+            break;
+        struct io_uring_cqe cqe = *next;
+        io_uring_cqe_seen(&ring->uring, next);
+        completion_dispatch(ring, &cqe);
+    }
+    count(&ring->counters.completions, ready);
+    return (int)ready;
+}
+
+// --- calls made directly ----------------------------------------------------------------------
+
+ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count)
+{
+    (void)ring;
+    ssize_t sent;
+    if (count == 1) {
+        sent = send(fd, parts->iov_base, parts->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else {
+        struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
+        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    return sent < 0 ? -errno : sent;
+}
+
+ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes)
+{
+    (void)ring;
+    ssize_t received = recv(fd, buffer, size_bytes, MSG_DONTWAIT);
+    return received < 0 ? -errno : received;
+}
+
+int ring_socket(struct ring *ring, int family)
+{
+    (void)ring;
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+}
+
+void ring_shutdown(struct ring *ring, int fd, enum ring_shutdown how)
+{
+    (void)ring;
+    shutdown(fd, how == RING_SHUTDOWN_SEND ? SHUT_WR : SHUT_RDWR);
+}
+
+void ring_close_socket(struct ring *ring, int fd)
+{
+    (void)ring;
+    close(fd);
+}
