@@ -85,21 +85,28 @@ liburing_build() {
 
 # --- llhttp -----------------------------------------------------------------------------------
 
+# Later releases than Debian 12 have the library itself. Debian 12 has its C sources in a package
+# for Node.js, which is only unpacked: installing it would bring all of Node.js.
 llhttp_install() {
-    local sources=/usr/share/llhttp header=/usr/share/include/llhttp/llhttp.h
     pkg-config --exists libllhttp && return
-    [[ -e $sources/llhttp.c ]] || die "llhttp is missing: neither libllhttp-dev nor node-llhttp"
-    say "compiling llhttp from the sources in the node-llhttp package"
-    logged llhttp llhttp_build "$sources" "$header"
+    if apt-cache show libllhttp-dev >/dev/null 2>&1; then
+        packages_llhttp=(libllhttp-dev)
+        packages_install llhttp
+    else
+        say "llhttp: compiling the C sources in the package node-llhttp"
+        packages_unpack "$deps/src/node-llhttp" node-llhttp
+        logged llhttp llhttp_build "$deps/src/node-llhttp/usr/share"
+    fi
 }
 
+# $1: the folder that holds llhttp/*.c and include/llhttp/llhttp.h.
 llhttp_build() {
-    local sources=$1 header=$2 objects=$deps/src/llhttp version unit
+    local share=$1 header=$1/include/llhttp/llhttp.h objects=$deps/src/llhttp version unit
     version=$(awk '/#define LLHTTP_VERSION_/ { printf "%s%s", dot, $3; dot = "." }' "$header")
     mkdir -p "$objects"
     for unit in api http llhttp; do
         gcc -O2 -g -fPIC -fstack-protector-strong -DLLHTTP_STRICT_MODE=1 \
-            -I"${header%/*}" -c "$sources/$unit.c" -o "$objects/$unit.o" || return
+            -I"${header%/*}" -c "$share/llhttp/$unit.c" -o "$objects/$unit.o" || return
     done
     ar rcs "$deps/lib/libllhttp.a" "$objects"/*.o && cp "$header" "$deps/include/" || return
     cat >"$deps/lib/pkgconfig/libllhttp.pc" <<PC

@@ -25,7 +25,6 @@ packages_install() {
     for group; do
         local -n group_packages="packages_$group"
         wanted+=("${group_packages[@]}")
-        [[ $group == build ]] && wanted+=("$(llhttp_package)")
         # The machine may have a Node.js of its own, from elsewhere.
         [[ $group == test ]] && ! command -v node >/dev/null && wanted+=(nodejs)
         [[ $group == test ]] && ! command -v npm >/dev/null && wanted+=(npm)
@@ -59,29 +58,24 @@ packages_apt_install() {
         apt-get install --yes --no-install-recommends "$@"
 }
 
-# Debian 12 has llhttp's C sources in node-llhttp; later releases have the library itself.
-llhttp_package() {
-    if [[ -e /usr/share/llhttp/llhttp.c ]]; then
-        echo node-llhttp
-    elif apt-cache show libllhttp-dev >/dev/null 2>&1; then
-        echo libllhttp-dev
-    else
-        echo node-llhttp
-    fi
+# packages_unpack FOLDER PACKAGE...: their files below FOLDER, without installing them.
+packages_unpack() {
+    local folder=$1 debs=$1.debs deb
+    shift
+    mkdir -p "$folder" "$debs"
+    packages_have_lists || logged apt-update as_root apt-get update || return
+    (cd "$debs" && logged apt-download apt-get download "$@") || return
+    for deb in "$debs"/*.deb; do
+        dpkg-deb --extract "$deb" "$folder" || return
+    done
+    rm -r "$debs"
 }
 
-# peers_unpack: the servers ringway is measured against, unpacked below .deps/peers.
+# peers_unpack: the servers ringway is measured against, below .deps/peers.
 peers_unpack() {
     local peers=$deps/peers
     [[ -e $peers/.complete ]] && return
     say "unpacking ${peers_bench[*]} to .deps/peers (not installed: no service starts)"
-    mkdir -p "$peers/deb"
-    packages_have_lists || logged apt-update as_root apt-get update
-    (cd "$peers/deb" && logged apt-peers apt-get download "${peers_bench[@]}")
-    local package
-    for package in "$peers"/deb/*.deb; do
-        dpkg-deb --extract "$package" "$peers"
-    done
-    rm -r "$peers/deb"
+    packages_unpack "$peers" "${peers_bench[@]}"
     touch "$peers/.complete"
 }
