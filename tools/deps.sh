@@ -37,14 +37,16 @@ deps_install() {
 # --- wolfSSL ----------------------------------------------------------------------------------
 
 wolfssl_install() {
-    local recipe="$wolfssl_cflags ${wolfssl_options[*]}"
+    local recipe="$wolfssl_cflags ${wolfssl_options[*]}" packaged=$deps/stamp/wolfssl-packaged
     stamp_is_current wolfssl "$recipe" && return
-    if from_source wolfssl "$wolfssl_min" wolfssl_build; then
+    if [[ -e $packaged ]]; then
+        say "WARNING: on the packaged wolfSSL, which is slow; to try a build again: rm $packaged"
+    elif from_source wolfssl "$wolfssl_min" wolfssl_build; then
         stamp_write wolfssl "$recipe"
-        rm -f "$deps/stamp/wolfssl-packaged"
-        return
+    else
+        wolfssl_use_packaged
+        touch "$packaged"
     fi
-    wolfssl_use_packaged
 }
 
 # $1: source folder. AVX2, BMI2 and AES-NI are chosen at run time, so the result runs anywhere.
@@ -59,15 +61,12 @@ wolfssl_build() {
 }
 
 wolfssl_use_packaged() {
-    local warned=$deps/stamp/wolfssl-packaged
-    [[ -e $warned ]] && say "WARNING: still on the packaged wolfSSL (see .deps/log); rm $warned to retry"
-    [[ -e $warned ]] && return
-    say "WARNING: no wolfSSL could be built from source: $(last_lines "$deps/log/wolfssl.log" 3)"
+    say "WARNING: no wolfSSL could be built from source: $(last_lines "$deps/log/wolfssl.log" 1)"
     say "WARNING: falling back to the packaged library, which has no assembly:" \
         "AES-GCM is 30 times slower and a full handshake costs 2.4 times as much CPU"
     packages_wolfssl=(libwolfssl-dev)
     packages_install wolfssl
-    touch "$warned"
+    builds_forget
 }
 
 # --- liburing ---------------------------------------------------------------------------------
@@ -131,13 +130,17 @@ from_source() {
         (source_fetch "$name" "$suite" "$min") >>"$log" 2>&1 || continue
         say "$name: building $(source_version "$name"), output in .deps/log/$name.log"
         if ("$build" "$deps/src/$name") >>"$log" 2>&1; then
-            # What was built with the former headers and library is out of date.
-            rm -rf "$top/build" "$top/build-test"
+            builds_forget
             return
         fi
         say "$name: that did not build ($(last_lines "$log" 1))"
     done
     return 1
+}
+
+# What was built with the former headers and libraries is out of date.
+builds_forget() {
+    rm -rf "$top/build" "$top/build-test"
 }
 
 # Leaves the unpacked source in .deps/src/NAME, its version beside it.
