@@ -16,7 +16,8 @@ packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags sh
     curl openssl procps chromium jupyter-server python3-ipykernel)
 
 # What measures it. The two servers are unpacked, their libraries installed.
-packages_bench=(python3 procps libpcre2-8-0 libssl3 libcrypt1 zlib1g liblua5.3-0 libsystemd0)
+packages_bench=(python3 procps openssl libcrypt1 liblua5.3-0
+    libopentracing-c-wrapper0 libpcre2-8-0 libssl3 libsystemd0 zlib1g)
 peers_bench=(nginx libnginx-mod-stream haproxy)
 
 # packages_install GROUP...: installs what is missing of the groups `build`, `test`, `bench`.
