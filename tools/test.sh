@@ -160,10 +160,10 @@ part_fuzz() {
 }
 
 # fuzz_run SECONDS [TARGET]: one libFuzzer run for each target, two at a time. What it finds new
-# goes to build-test/fuzz/corpus; the committed corpus is only read.
+# goes to build-test/fuzz/corpus; the committed one, tests/fuzz/corpus/TARGET, is only read.
 fuzz_run() {
     local seconds=$1 targets target failed=0 log
-    mapfile -t targets < <(cd tests/fuzz && compgen -G "${2:-*}.c" | sed 's/\.c$//' | sort)
+    mapfile -t targets < <(cd tests/fuzz && compgen -G "${2:-fuzz_*}.c" | sed 's/\.c$//' | sort)
     ((${#targets[@]})) || {
         say "no fuzz target ${2:-} in tests/fuzz"
         return 1
