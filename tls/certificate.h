@@ -18,6 +18,7 @@
 
 struct tls_certificate;
 struct tls_tickets;
+struct WOLFSSL_CTX;
 
 // Reads the PEM files of `from` and checks that they parse, that the key is the certificate's and
 // strong enough, and that `now` is in the time of validity. Problems go to the list at the
@@ -50,5 +51,9 @@ bool tls_certificate_covers(const struct tls_certificate *certificate, const cha
 
 // When it expires.
 time_t tls_certificate_not_after(const struct tls_certificate *certificate);
+
+// The context to make sessions from, for tls/handshake.c. Any thread.
+struct WOLFSSL_CTX *tls_certificate_context(const struct tls_certificate *certificate,
+                                            enum tls_version min_version);
 
 #endif

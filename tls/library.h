@@ -22,7 +22,7 @@ int tls_library_init(void);
 // Undoes it, after everything else is freed.
 void tls_library_cleanup(void);
 
-// Static.
-const struct tls_library *tls_library_info(void);
+// The texts in it are static.
+struct tls_library tls_library_info(void);
 
 #endif
