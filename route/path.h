@@ -5,11 +5,11 @@
 // The prefixes "/echo" and "/echo/" mean the same: they match "/echo", "/echo/" and "/echo/x", not
 // "/echoes". "/" matches everything.
 //
-// Matching looks at the path as a backend will understand it (RFC 3986 §6.2.2): percent-encoded
-// unreserved characters are decoded, "." and ".." segments resolved (also written %2e), runs of
-// slashes taken as one. An encoded slash stays what it is, data in a segment. A path that climbs
-// above the root, or has a broken or zero percent-encoding, is refused: two readers of it could
-// disagree. What is sent on are the client's own bytes, less a stripped prefix.
+// Matching looks at the path as a backend will understand it (RFC 3986 §6.2.2): percent-encodings
+// are decoded, "." and ".." segments resolved (also written %2e), runs of slashes taken as one. An
+// encoded slash stays what it is, data in a segment. A path that climbs above the root, has a
+// broken or zero percent-encoding or a fragment is refused: two readers of it could disagree. What
+// is sent on are the client's own bytes, less a stripped prefix.
 #ifndef RINGWAY_ROUTE_PATH_H
 #define RINGWAY_ROUTE_PATH_H
 

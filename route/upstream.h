@@ -56,9 +56,9 @@ struct upstream_cursor {
 // What one exchange has tried. Zero-initialise when the exchange starts.
 struct upstream_tries {
     uint32_t turn;
-    uint32_t step;    // servers passed, counted from the turn's first
-    uint16_t servers; // servers tried, the current one included
-    uint16_t address; // addresses of the current server tried
+    uint32_t step;      // servers looked at, the current one included; 0 = not begun
+    uint32_t servers;   // of these, tried: those with addresses
+    uint32_t addresses; // of the current server, tried
 };
 
 // Copies addresses out of `resolved`, so that only `config` must outlive the table. A host missing
