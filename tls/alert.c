@@ -4,46 +4,54 @@
 #include "tls/alert.h"
 
 #include <stddef.h>
+#include <string.h>
+
+// One text serves for both: the name is its end.
+#define RECEIVED "the peer sent the alert "
 
 static const struct {
     uint8_t code;
-    const char *name;
-} names[] = {
-    {0, "close_notify"},
-    {10, "unexpected_message"},
-    {20, "bad_record_mac"},
-    {21, "decryption_failed"},
-    {22, "record_overflow"},
-    {30, "decompression_failure"},
-    {40, "handshake_failure"},
-    {42, "bad_certificate"},
-    {43, "unsupported_certificate"},
-    {44, "certificate_revoked"},
-    {45, "certificate_expired"},
-    {46, "certificate_unknown"},
-    {47, "illegal_parameter"},
-    {48, "unknown_ca"},
-    {49, "access_denied"},
-    {50, "decode_error"},
-    {51, "decrypt_error"},
-    {70, "protocol_version"},
-    {71, "insufficient_security"},
-    {80, "internal_error"},
-    {86, "inappropriate_fallback"},
-    {90, "user_canceled"},
-    {100, "no_renegotiation"},
-    {109, "missing_extension"},
-    {110, "unsupported_extension"},
-    {112, "unrecognized_name"},
-    {113, "bad_certificate_status_response"},
-    {115, "unknown_psk_identity"},
-    {116, "certificate_required"},
-    {120, "no_application_protocol"},
+    const char *text;
+} alerts[] = {
+    {0, RECEIVED "close_notify"},
+    {10, RECEIVED "unexpected_message"},
+    {20, RECEIVED "bad_record_mac"},
+    {21, RECEIVED "decryption_failed"},
+    {22, RECEIVED "record_overflow"},
+    {30, RECEIVED "decompression_failure"},
+    {40, RECEIVED "handshake_failure"},
+    {42, RECEIVED "bad_certificate"},
+    {43, RECEIVED "unsupported_certificate"},
+    {44, RECEIVED "certificate_revoked"},
+    {45, RECEIVED "certificate_expired"},
+    {46, RECEIVED "certificate_unknown"},
+    {47, RECEIVED "illegal_parameter"},
+    {48, RECEIVED "unknown_ca"},
+    {49, RECEIVED "access_denied"},
+    {50, RECEIVED "decode_error"},
+    {51, RECEIVED "decrypt_error"},
+    {70, RECEIVED "protocol_version"},
+    {71, RECEIVED "insufficient_security"},
+    {80, RECEIVED "internal_error"},
+    {86, RECEIVED "inappropriate_fallback"},
+    {90, RECEIVED "user_canceled"},
+    {100, RECEIVED "no_renegotiation"},
+    {109, RECEIVED "missing_extension"},
+    {110, RECEIVED "unsupported_extension"},
+    {112, RECEIVED "unrecognized_name"},
+    {113, RECEIVED "bad_certificate_status_response"},
+    {115, RECEIVED "unknown_psk_identity"},
+    {116, RECEIVED "certificate_required"},
+    {120, RECEIVED "no_application_protocol"},
 };
 
+const char *tls_alert_received_text(uint8_t code) {
+    for (size_t i = 0; i < sizeof alerts / sizeof *alerts; i++)
+        if (alerts[i].code == code)
+            return alerts[i].text;
+    return RECEIVED "unknown alert";
+}
+
 const char *tls_alert_name(uint8_t code) {
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].code == code)
-            return names[i].name;
-    return "unknown alert";
+    return tls_alert_received_text(code) + strlen(RECEIVED);
 }

@@ -29,4 +29,7 @@ enum tls_alert {
 // The registered name of any alert code, "unknown alert" for the rest. Static text.
 const char *tls_alert_name(uint8_t code);
 
+// "the peer sent the alert NAME". Static text.
+const char *tls_alert_received_text(uint8_t code);
+
 #endif

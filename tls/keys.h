@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/config.h"
 
@@ -36,6 +37,8 @@ struct tls_keys {
     struct tls_traffic_keys rx, tx;
 };
 
-void tls_keys_wipe(struct tls_keys *keys);
+static inline void tls_keys_wipe(struct tls_keys *keys) {
+    explicit_bzero(keys, sizeof *keys);
+}
 
 #endif
