@@ -14,7 +14,7 @@ struct tls_selfsigned {
     char key[TLS_SELFSIGNED_PEM_BYTES];
 };
 
-// Valid from an hour ago for `days`, for host names, patterns and literal addresses. 0; -EINVAL
+// Valid from a day ago for `days`, for host names, patterns and literal addresses. 0; -EINVAL
 // when the names do not fit (about 1 KB in all) or one is no name; -EIO when the library fails.
 int tls_selfsigned_make(const char *const names[], size_t name_count, unsigned days,
                         struct tls_selfsigned *out);
