@@ -48,8 +48,9 @@ struct frame_walker {
     uint64_t messages;      // data messages whose last frame ended
     uint16_t close_code;    // of a Close that passed; 0 = it had none, or none passed
     uint8_t violation;      // enum frame_violation, the latest
-    uint8_t violation_back; // bytes from the offending frame's start to the end of what was walked
+    uint8_t violation_back; // bytes walked of the offending frame when it was found
     uint8_t place;          // ws/frame.c
+    uint8_t todo;           // bytes still to come of the length or the mask key
     uint8_t first;          // header byte 0 of this frame: FIN, RSV, opcode
     uint8_t header_bytes;   // of this frame, walked so far
     uint8_t close_bytes;    // of the close code, walked so far

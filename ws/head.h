@@ -47,10 +47,11 @@ struct head_field {
     struct str value; // as sent, without the white space around it; may be empty
 };
 
+// Must not be moved between init and free: it points into itself.
 struct head {
     // Both kinds, from HEAD_DONE on. A str in here lives until head_free.
     enum head_kind kind;
-    unsigned minor; // HTTP/1.minor, 0 or 1 (a higher one is taken as 1, RFC 9110 §2.5)
+    unsigned minor; // HTTP/1.minor, 0 or 1
     struct head_field fields[HEAD_FIELDS_MAX];
     unsigned field_count;
     struct str options[HEAD_OPTIONS_MAX]; // what Connection names
@@ -86,9 +87,10 @@ struct head {
     size_t max_bytes;
     char *buffer;
     size_t length, capacity;
+    size_t line_start; // in buffer, of the line being read
     llhttp_t parser;
     struct head_gate gate;
-    bool host_seen, transfer_encoding_seen, chunked, complete;
+    bool start_line_over, host_seen, coding_seen, complete;
     char host_text[HEAD_HOST_BYTES_MAX + 1];
 };
 

@@ -4,7 +4,7 @@
 // is copied through unparsed, so what one side hid in a head cannot reach the other.
 //
 // All functions write to `out`, at most `capacity` bytes, no terminator, and return the number of
-// bytes, or -ENOSPC. They keep nothing.
+// bytes, or -ENOSPC. They keep nothing. Pure; any thread.
 #ifndef RINGWAY_WS_HEAD_WRITE_H
 #define RINGWAY_WS_HEAD_WRITE_H
 
@@ -15,8 +15,8 @@
 
 enum {
     // What head_write_request and head_write_response may add to the bytes they read, apart from
-    // the strings given in their context: capacity for both is max_head_bytes + this + those.
-    HEAD_WRITE_EXTRA_BYTES = 1024,
+    // the strings in their context, each of which they write at most twice.
+    HEAD_WRITE_EXTRA_BYTES = 1536,
     // Enough for head_write_error with any status and a Date.
     HEAD_ERROR_BYTES_MAX = 512,
 };
@@ -91,7 +91,8 @@ ssize_t head_write_error(const struct head_reply *reply, char *out, size_t capac
 
 // Writes a redirect with `location` as the target: text with ${scheme}, ${host}, ${port}, ${path}
 // and ${query} (with its '?', or empty). `request` is the head being answered, `scheme` how it
-// came. -EINVAL for an unknown ${name} or a location that could not stand in a field.
+// came. -EINVAL for a location that
+// head_redirect_is_valid refuses, or that needs the host of a request without one.
 ssize_t head_write_redirect(const struct head_reply *reply, struct str location, struct str scheme,
                             const struct head *request, char *out, size_t capacity);
 
