@@ -14,8 +14,7 @@
 static const uint32_t CLASS_BYTES[CHUNK_CLASSES] = {2 * 1024, 18 * 1024 + 512, CHUNK_MAX_BYTES};
 static const unsigned CLASS_KEPT[CHUNK_CLASSES] = {256, 64, 16};
 
-struct chunk *chunk_get(struct chunk_pool *pool, size_t size_bytes)
-{
+struct chunk *chunk_get(struct chunk_pool *pool, size_t size_bytes) {
     assert(size_bytes <= CHUNK_MAX_BYTES);
     unsigned class = 0;
     while (CLASS_BYTES[class] < size_bytes)
@@ -37,8 +36,7 @@ struct chunk *chunk_get(struct chunk_pool *pool, size_t size_bytes)
     return chunk;
 }
 
-void chunk_put(struct chunk_pool *pool, struct chunk *chunk)
-{
+void chunk_put(struct chunk_pool *pool, struct chunk *chunk) {
     unsigned class = chunk->class;
     pool->used_bytes -= chunk->capacity;
     if (pool->free_count[class] == CLASS_KEPT[class]) {
@@ -50,8 +48,7 @@ void chunk_put(struct chunk_pool *pool, struct chunk *chunk)
     pool->free_count[class]++;
 }
 
-void chunk_pool_clear(struct chunk_pool *pool)
-{
+void chunk_pool_clear(struct chunk_pool *pool) {
     for (unsigned class = 0; class < CHUNK_CLASSES; class ++) {
         while (pool->free[class]) {
             struct chunk *chunk = pool->free[class];
@@ -62,17 +59,16 @@ void chunk_pool_clear(struct chunk_pool *pool)
     }
 }
 
-size_t chain_length(const struct chain *chain)
-{
+size_t chain_length(const struct chain *chain) {
     size_t total = 0;
     for (const struct chunk *chunk = chain->head; chunk; chunk = chunk->next)
         total += chunk_length(chunk);
     return total;
 }
 
-// Gets the chunks `n` more bytes need beyond the room in the tail, linked; false when memory is out.
-static bool chain_reserve(struct chunk_pool *pool, size_t n, struct chain *fresh)
-{
+// Gets the chunks `n` more bytes need beyond the room in the tail, linked; false when memory is
+// out.
+static bool chain_reserve(struct chunk_pool *pool, size_t n, struct chain *fresh) {
     *fresh = (struct chain){0};
     while (n > 0) {
         size_t part = n < CHUNK_MAX_BYTES ? n : CHUNK_MAX_BYTES;
@@ -91,8 +87,7 @@ static bool chain_reserve(struct chunk_pool *pool, size_t n, struct chain *fresh
     return true;
 }
 
-static size_t chunk_fill(struct chunk *chunk, const uint8_t *bytes, size_t n)
-{
+static size_t chunk_fill(struct chunk *chunk, const uint8_t *bytes, size_t n) {
     size_t room = chunk->capacity - chunk->end;
     size_t part = n < room ? n : room;
     memcpy(chunk->data + chunk->end, bytes, part);
@@ -100,8 +95,7 @@ static size_t chunk_fill(struct chunk *chunk, const uint8_t *bytes, size_t n)
     return part;
 }
 
-int chain_append(struct chunk_pool *pool, struct chain *chain, const void *bytes, size_t n)
-{
+int chain_append(struct chunk_pool *pool, struct chain *chain, const void *bytes, size_t n) {
     if (n == 0)
         return 0;
     size_t room = chain->tail ? chain->tail->capacity - chain->tail->end : 0;
@@ -131,8 +125,7 @@ int chain_append(struct chunk_pool *pool, struct chain *chain, const void *bytes
     return 0;
 }
 
-void chain_consume(struct chunk_pool *pool, struct chain *chain, size_t n)
-{
+void chain_consume(struct chunk_pool *pool, struct chain *chain, size_t n) {
     while (n > 0) {
         struct chunk *chunk = chain->head;
         assert(chunk);
@@ -149,16 +142,14 @@ void chain_consume(struct chunk_pool *pool, struct chain *chain, size_t n)
     }
 }
 
-int chain_parts(const struct chain *chain, struct iovec *parts, int max)
-{
+int chain_parts(const struct chain *chain, struct iovec *parts, int max) {
     int count = 0;
     for (struct chunk *chunk = chain->head; chunk && count < max; chunk = chunk->next)
         parts[count++] = (struct iovec){chunk->data + chunk->start, chunk_length(chunk)};
     return count;
 }
 
-void chain_clear(struct chunk_pool *pool, struct chain *chain)
-{
+void chain_clear(struct chunk_pool *pool, struct chain *chain) {
     while (chain->head) {
         struct chunk *chunk = chain->head;
         chain->head = chunk->next;

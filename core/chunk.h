@@ -39,8 +39,7 @@ void chunk_pool_clear(struct chunk_pool *pool);
 struct chunk *chunk_get(struct chunk_pool *pool, size_t size_bytes);
 void chunk_put(struct chunk_pool *pool, struct chunk *chunk);
 
-static inline size_t chunk_length(const struct chunk *chunk)
-{
+static inline size_t chunk_length(const struct chunk *chunk) {
     return chunk->end - chunk->start;
 }
 
@@ -49,8 +48,7 @@ struct chain {
     struct chunk *head, *tail;
 };
 
-static inline bool chain_is_empty(const struct chain *chain)
-{
+static inline bool chain_is_empty(const struct chain *chain) {
     return chain->head == NULL;
 }
 

@@ -37,29 +37,25 @@ struct ring {
     struct spill spill;
 };
 
-static unsigned ring_flags(const struct ring_features *features)
-{
+static unsigned ring_flags(const struct ring_features *features) {
     // Multishot poll without either of the two costs 2.5 times as much.
     if (features->defer_taskrun)
         return IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER;
     return features->coop_taskrun ? IORING_SETUP_COOP_TASKRUN : 0;
 }
 
-static size_t buffers_size_bytes(const struct ring *ring)
-{
+static size_t buffers_size_bytes(const struct ring *ring) {
     return (size_t)ring->buffer_count * RING_BUFFER_BYTES;
 }
 
-static void buffer_recycle(struct ring *ring, unsigned id)
-{
+static void buffer_recycle(struct ring *ring, unsigned id) {
     io_uring_buf_ring_add(ring->buffers, ring->buffer_memory + (size_t)id * RING_BUFFER_BYTES,
                           RING_BUFFER_BYTES, (unsigned short)id,
                           io_uring_buf_ring_mask(ring->buffer_count), 0);
     io_uring_buf_ring_advance(ring->buffers, 1);
 }
 
-static int buffers_open(struct ring *ring, unsigned count)
-{
+static int buffers_open(struct ring *ring, unsigned count) {
     int error = 0;
     ring->buffer_count = count;
     ring->buffer_memory = mmap(NULL, buffers_size_bytes(ring), PROT_READ | PROT_WRITE,
@@ -76,8 +72,7 @@ static int buffers_open(struct ring *ring, unsigned count)
     return 0;
 }
 
-struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers)
-{
+struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers) {
     struct ring *ring = calloc(1, sizeof *ring);
     if (!ring)
         return NULL;
@@ -96,8 +91,7 @@ struct ring *ring_open(const struct ring_features *features, unsigned entries, u
     return NULL;
 }
 
-void ring_close(struct ring *ring)
-{
+void ring_close(struct ring *ring) {
     io_uring_free_buf_ring(&ring->uring, ring->buffers, ring->buffer_count, BUFFER_GROUP);
     io_uring_queue_exit(&ring->uring);
     munmap(ring->buffer_memory, buffers_size_bytes(ring));
@@ -105,21 +99,18 @@ void ring_close(struct ring *ring)
     free(ring);
 }
 
-const struct ring_counters *ring_counters(const struct ring *ring)
-{
+const struct ring_counters *ring_counters(const struct ring *ring) {
     return &ring->counters;
 }
 
 // Counters are read by other threads: relaxed atomics say so without costing anything.
-static void count(uint64_t *counter, uint64_t more)
-{
+static void count(uint64_t *counter, uint64_t more) {
     __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
 }
 
 // --- submitting -------------------------------------------------------------------------------
 
-static struct io_uring_sqe *spill_push(struct ring *ring)
-{
+static struct io_uring_sqe *spill_push(struct ring *ring) {
     struct spill *spill = &ring->spill;
     if (spill->count == spill->capacity) {
         size_t capacity = spill->capacity ? spill->capacity * 2 : 64;
@@ -137,8 +128,7 @@ static struct io_uring_sqe *spill_push(struct ring *ring)
 
 // Room for one submission: in the queue, else in the spill. Once something has spilled everything
 // behind it does too, so that a cancel never overtakes what it cancels.
-static struct io_uring_sqe *sqe_get(struct ring *ring)
-{
+static struct io_uring_sqe *sqe_get(struct ring *ring) {
     if (ring->spill.count > 0)
         return spill_push(ring);
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
@@ -149,8 +139,7 @@ static struct io_uring_sqe *sqe_get(struct ring *ring)
     return sqe ? sqe : spill_push(ring);
 }
 
-static void spill_drain(struct ring *ring)
-{
+static void spill_drain(struct ring *ring) {
     struct spill *spill = &ring->spill;
     size_t moved = 0;
     while (moved < spill->count) {
@@ -166,8 +155,7 @@ static void spill_drain(struct ring *ring)
     spill->count -= moved;
 }
 
-static void op_submit(struct op *op, struct io_uring_sqe *sqe)
-{
+static void op_submit(struct op *op, struct io_uring_sqe *sqe) {
     assert(!op->submitted && op->done);
     assert(((uintptr_t)op & TAG_MASK) == 0);
     op->submitted = true;
@@ -175,8 +163,7 @@ static void op_submit(struct op *op, struct io_uring_sqe *sqe)
     sqe->user_data = (uintptr_t)op | TAG_OP;
 }
 
-void ring_accept(struct ring *ring, struct op *op, int fd)
-{
+void ring_accept(struct ring *ring, struct op *op, int fd) {
     struct io_uring_sqe *sqe = sqe_get(ring);
     const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
     if (ring->features.accept_multishot)
@@ -187,15 +174,13 @@ void ring_accept(struct ring *ring, struct op *op, int fd)
 }
 
 void ring_connect(struct ring *ring, struct op *op, int fd, const struct sockaddr *address,
-                  socklen_t size_bytes)
-{
+                  socklen_t size_bytes) {
     struct io_uring_sqe *sqe = sqe_get(ring);
     io_uring_prep_connect(sqe, fd, address, size_bytes);
     op_submit(op, sqe);
 }
 
-void ring_recv(struct ring *ring, struct op *op, int fd)
-{
+void ring_recv(struct ring *ring, struct op *op, int fd) {
     struct io_uring_sqe *sqe = sqe_get(ring);
     if (ring->features.recv_multishot)
         io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
@@ -206,29 +191,25 @@ void ring_recv(struct ring *ring, struct op *op, int fd)
     op_submit(op, sqe);
 }
 
-void ring_poll_in(struct ring *ring, struct op *op, int fd)
-{
+void ring_poll_in(struct ring *ring, struct op *op, int fd) {
     struct io_uring_sqe *sqe = sqe_get(ring);
     io_uring_prep_poll_multishot(sqe, fd, POLLIN | POLLRDHUP);
     op_submit(op, sqe);
 }
 
-void ring_poll_out(struct ring *ring, struct op *op, int fd)
-{
+void ring_poll_out(struct ring *ring, struct op *op, int fd) {
     struct io_uring_sqe *sqe = sqe_get(ring);
     io_uring_prep_poll_add(sqe, fd, POLLOUT);
     op_submit(op, sqe);
 }
 
-void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t size_bytes)
-{
+void ring_read(struct ring *ring, struct op *op, int fd, void *buffer, size_t size_bytes) {
     struct io_uring_sqe *sqe = sqe_get(ring);
     io_uring_prep_read(sqe, fd, buffer, (unsigned)size_bytes, 0);
     op_submit(op, sqe);
 }
 
-void ring_cancel(struct ring *ring, struct op *op)
-{
+void ring_cancel(struct ring *ring, struct op *op) {
     assert(op->submitted);
     if (op->cancelled)
         return;
@@ -238,8 +219,7 @@ void ring_cancel(struct ring *ring, struct op *op)
     sqe->user_data = 0;
 }
 
-static void post_submit(struct ring *from, int target_fd, struct ring_note *note)
-{
+static void post_submit(struct ring *from, int target_fd, struct ring_note *note) {
     struct io_uring_sqe *sqe = sqe_get(from);
     io_uring_prep_msg_ring(sqe, target_fd, 0, (uintptr_t)note | TAG_NOTE, 0);
     // Only a failure comes back, and must say which note it was.
@@ -247,8 +227,7 @@ static void post_submit(struct ring *from, int target_fd, struct ring_note *note
     sqe->user_data = (uintptr_t)note | TAG_POST_FAILED;
 }
 
-void ring_post(struct ring *from, struct ring *target, struct ring_note *note)
-{
+void ring_post(struct ring *from, struct ring *target, struct ring_note *note) {
     assert(((uintptr_t)note & TAG_MASK) == 0);
     note->target_fd = target->uring.ring_fd;
     post_submit(from, note->target_fd, note);
@@ -256,8 +235,7 @@ void ring_post(struct ring *from, struct ring *target, struct ring_note *note)
 
 // --- completing -------------------------------------------------------------------------------
 
-static void op_complete(struct ring *ring, struct op *op, int result, unsigned flags)
-{
+static void op_complete(struct ring *ring, struct op *op, int result, unsigned flags) {
     assert(op->submitted);
     if (!(flags & IORING_CQE_F_MORE)) {
         op->submitted = false;
@@ -275,8 +253,7 @@ static void op_complete(struct ring *ring, struct op *op, int result, unsigned f
     op->done(op, result, NULL);
 }
 
-static void completion_dispatch(struct ring *ring, const struct io_uring_cqe *cqe)
-{
+static void completion_dispatch(struct ring *ring, const struct io_uring_cqe *cqe) {
     void *subject = (void *)(uintptr_t)(cqe->user_data & ~(uint64_t)TAG_MASK);
     if (!subject)
         return;
@@ -294,14 +271,12 @@ static void completion_dispatch(struct ring *ring, const struct io_uring_cqe *cq
     }
 }
 
-static bool is_passing(int error)
-{
+static bool is_passing(int error) {
     return error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY ||
            error == -ENOMEM;
 }
 
-static int submit_and_wait(struct ring *ring, int timeout_ms)
-{
+static int submit_and_wait(struct ring *ring, int timeout_ms) {
     if (ring->spill.count > 0)
         spill_drain(ring);
     if (timeout_ms == 0 || io_uring_cq_ready(&ring->uring) > 0)
@@ -314,8 +289,7 @@ static int submit_and_wait(struct ring *ring, int timeout_ms)
     return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
 }
 
-int ring_run(struct ring *ring, int timeout_ms)
-{
+int ring_run(struct ring *ring, int timeout_ms) {
     int result = submit_and_wait(ring, timeout_ms);
     if (result < 0 && !is_passing(result))
         return result;
@@ -339,8 +313,7 @@ int ring_run(struct ring *ring, int timeout_ms)
 
 // --- calls made directly ----------------------------------------------------------------------
 
-ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count)
-{
+ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count) {
     (void)ring;
     ssize_t sent;
     if (count == 1) {
@@ -352,15 +325,13 @@ ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int 
     return sent < 0 ? -errno : sent;
 }
 
-ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes)
-{
+ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes) {
     (void)ring;
     ssize_t received = recv(fd, buffer, size_bytes, MSG_DONTWAIT);
     return received < 0 ? -errno : received;
 }
 
-int ring_socket(struct ring *ring, int family)
-{
+int ring_socket(struct ring *ring, int family) {
     (void)ring;
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -370,14 +341,24 @@ int ring_socket(struct ring *ring, int family)
     return fd;
 }
 
-void ring_shutdown(struct ring *ring, int fd, enum ring_shutdown how)
-{
+int ring_accept_now(struct ring *ring, int fd) {
+    (void)ring;
+    int accepted = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return accepted < 0 ? -errno : accepted;
+}
+
+int ring_peer_address(struct ring *ring, int fd, struct sockaddr_storage *address) {
+    (void)ring;
+    socklen_t size_bytes = sizeof *address;
+    return getpeername(fd, (struct sockaddr *)address, &size_bytes) < 0 ? -errno : 0;
+}
+
+void ring_shutdown(struct ring *ring, int fd, enum ring_shutdown how) {
     (void)ring;
     shutdown(fd, how == RING_SHUTDOWN_SEND ? SHUT_WR : SHUT_RDWR);
 }
 
-void ring_close_socket(struct ring *ring, int fd)
-{
+void ring_close_socket(struct ring *ring, int fd) {
     (void)ring;
     close(fd);
 }

@@ -32,19 +32,19 @@ typedef void op_done(struct op *op, int result, uint8_t *buffer);
 
 struct op {
     op_done *done;
-    bool submitted;      // from submission until the last completion is about to run
-    bool cancelled;      // a cancel is under way for this submission
+    bool submitted;       // from submission until the last completion is about to run
+    bool cancelled;       // a cancel is under way for this submission
     uint32_t poll_events; // of the completion that runs: poll(2) bits, for the poll operations
 };
 
 // What this kernel can do, as far as it matters here. Filled by `ring_probe`.
 struct ring_features {
-    bool defer_taskrun;  // 6.1: completions only when we ask for them
-    bool coop_taskrun;   // 5.19
-    bool buffer_ring;    // 5.19: provided-buffer rings
+    bool defer_taskrun;    // 6.1: completions only when we ask for them
+    bool coop_taskrun;     // 5.19
+    bool buffer_ring;      // 5.19: provided-buffer rings
     bool accept_multishot; // 5.19
-    bool recv_multishot; // 6.0
-    bool msg_ring;       // 5.18
+    bool recv_multishot;   // 6.0
+    bool msg_ring;         // 5.18
 };
 
 // Counters of one ring. Written by its thread; other threads may read them at any time and get a
@@ -126,6 +126,12 @@ ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes
 
 // A non-blocking TCP socket for `family` with TCP_NODELAY, or negative errno.
 int ring_socket(struct ring *ring, int family);
+
+// accept(2) on a non-blocking listener: a socket as from `ring_accept`, or negative errno.
+int ring_accept_now(struct ring *ring, int fd);
+
+// The address of the connected peer. 0 or negative errno.
+int ring_peer_address(struct ring *ring, int fd, struct sockaddr_storage *address);
 
 enum ring_shutdown { RING_SHUTDOWN_SEND, RING_SHUTDOWN_BOTH };
 

@@ -21,8 +21,7 @@ static bool try_recv_multishot(struct io_uring *uring);
 static bool try_accept_multishot(struct io_uring *uring);
 static bool has_msg_ring(struct io_uring *uring);
 
-int ring_probe(struct ring_features *features, char *why, size_t why_size)
-{
+int ring_probe(struct ring_features *features, char *why, size_t why_size) {
     *features = (struct ring_features){0};
     struct io_uring uring;
     int error = 0;
@@ -42,8 +41,7 @@ int ring_probe(struct ring_features *features, char *why, size_t why_size)
     io_uring_queue_exit(&uring);
 
     if (!features->buffer_ring || !features->accept_multishot || !features->msg_ring) {
-        snprintf(why, why_size,
-                 "this kernel's io_uring lacks %s: Linux 5.19 or newer is needed",
+        snprintf(why, why_size, "this kernel's io_uring lacks %s: Linux 5.19 or newer is needed",
                  !features->buffer_ring        ? "provided-buffer rings"
                  : !features->accept_multishot ? "multishot accept"
                                                : "messages between rings");
@@ -52,8 +50,7 @@ int ring_probe(struct ring_features *features, char *why, size_t why_size)
     return 0;
 }
 
-bool ring_imitate(struct ring_features *features, const char *kernel)
-{
+bool ring_imitate(struct ring_features *features, const char *kernel) {
     unsigned major, minor;
     char rest;
     if (sscanf(kernel, "%u.%u%c", &major, &minor, &rest) != 2 || major > 1000 || minor > 1000)
@@ -67,8 +64,7 @@ bool ring_imitate(struct ring_features *features, const char *kernel)
 }
 
 // The value of a small file in /proc that holds one number; -1 when it cannot be read.
-static long proc_number(const char *path, const char *label)
-{
+static long proc_number(const char *path, const char *label) {
     char line[256];
     long value = -1;
     FILE *file = fopen(path, "re");
@@ -84,8 +80,7 @@ static long proc_number(const char *path, const char *label)
     return value;
 }
 
-static void explain(int error, char *why, size_t size)
-{
+static void explain(int error, char *why, size_t size) {
     long disabled = proc_number("/proc/sys/kernel/io_uring_disabled", "");
     bool seccomp = proc_number("/proc/self/status", "Seccomp:") > 0;
     if (error == -EPERM && disabled > 0)
@@ -104,29 +99,27 @@ static void explain(int error, char *why, size_t size)
                  "this kernel was built without io_uring: use Linux 5.19 or newer with "
                  "CONFIG_IO_URING");
     else if (error == -ENOMEM)
-        snprintf(why, size,
-                 "io_uring got no memory: raise the locked-memory limit (ulimit -l) or free memory");
+        snprintf(
+            why, size,
+            "io_uring got no memory: raise the locked-memory limit (ulimit -l) or free memory");
     else
         snprintf(why, size, "io_uring could not be set up: %s", strerror(-error));
 }
 
-static bool try_ring(unsigned flags, struct io_uring *uring, int *error)
-{
+static bool try_ring(unsigned flags, struct io_uring *uring, int *error) {
     struct io_uring_params params = {.flags = flags};
     *error = io_uring_queue_init_params(8, uring, &params);
     return *error == 0;
 }
 
-static bool has_msg_ring(struct io_uring *uring)
-{
+static bool has_msg_ring(struct io_uring *uring) {
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
     bool has = probe && io_uring_opcode_supported(probe, IORING_OP_MSG_RING);
     io_uring_free_probe(probe);
     return has;
 }
 
-static bool try_buffer_ring(struct io_uring *uring)
-{
+static bool try_buffer_ring(struct io_uring *uring) {
     int error;
     struct io_uring_buf_ring *buffers = io_uring_setup_buf_ring(uring, 8, 0, 0, &error);
     if (!buffers)
@@ -136,8 +129,7 @@ static bool try_buffer_ring(struct io_uring *uring)
 }
 
 // Submits what is prepared and returns the first completion's result; `flags` gets its flags.
-static int first_result(struct io_uring *uring, unsigned *flags)
-{
+static int first_result(struct io_uring *uring, unsigned *flags) {
     struct __kernel_timespec timeout = {.tv_nsec = 1000000};
     struct io_uring_cqe *cqe;
     int error = io_uring_submit_and_wait_timeout(uring, &cqe, 1, &timeout, NULL);
@@ -149,8 +141,7 @@ static int first_result(struct io_uring *uring, unsigned *flags)
     return result;
 }
 
-static bool try_recv_multishot(struct io_uring *uring)
-{
+static bool try_recv_multishot(struct io_uring *uring) {
     static uint8_t bytes[8][16];
     int pair[2], error;
     unsigned flags = 0;
@@ -177,8 +168,7 @@ static bool try_recv_multishot(struct io_uring *uring)
     return works;
 }
 
-static bool try_accept_multishot(struct io_uring *uring)
-{
+static bool try_accept_multishot(struct io_uring *uring) {
     unsigned flags;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     // An address of the family alone: the kernel picks an abstract name (unix(7), autobind).

@@ -22,31 +22,27 @@ struct str {
 #define STR_ARG(s) (int)(s).len, (s).ptr
 
 // A slice over a terminated string; NULL gives the empty slice. Borrows `text`.
-static inline struct str str_from(const char *text)
-{
+static inline struct str str_from(const char *text) {
     return (struct str){text, text ? strlen(text) : 0};
 }
 
-static inline bool str_eq(struct str a, struct str b)
-{
+static inline bool str_eq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 // Equal up to ASCII case, as HTTP field names and host names are compared (RFC 9110 §5.1).
-static inline bool str_ieq(struct str a, struct str b)
-{
+static inline bool str_ieq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-static inline bool str_starts(struct str s, struct str prefix)
-{
+static inline bool str_starts(struct str s, struct str prefix) {
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }
 
 // Everything from byte `from` on; empty when `from` is past the end.
-static inline struct str str_skip(struct str s, size_t from)
-{
-    return from >= s.len ? (struct str){s.ptr + s.len, 0} : (struct str){s.ptr + from, s.len - from};
+static inline struct str str_skip(struct str s, size_t from) {
+    return from >= s.len ? (struct str){s.ptr + s.len, 0}
+                         : (struct str){s.ptr + from, s.len - from};
 }
 
 #endif

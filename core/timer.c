@@ -8,18 +8,15 @@
 #include <assert.h>
 #include <stddef.h>
 
-static unsigned slot_of(uint64_t tick)
-{
+static unsigned slot_of(uint64_t tick) {
     return (unsigned)(tick % WHEEL_SLOTS);
 }
 
-void wheel_init(struct wheel *wheel, uint64_t now_ms)
-{
+void wheel_init(struct wheel *wheel, uint64_t now_ms) {
     *wheel = (struct wheel){.tick = now_ms / WHEEL_TICK_MS};
 }
 
-void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ms)
-{
+void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ms) {
     assert(timer->fired);
     timer_clear(wheel, timer);
     // Rounded up: late by less than a tick, never early.
@@ -36,8 +33,7 @@ void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ms)
     wheel->occupied[slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
-void timer_clear(struct wheel *wheel, struct timer *timer)
-{
+void timer_clear(struct wheel *wheel, struct timer *timer) {
     if (!timer->link)
         return;
     *timer->link = timer->next;
@@ -49,8 +45,7 @@ void timer_clear(struct wheel *wheel, struct timer *timer)
     timer->link = NULL;
 }
 
-static void slot_run(struct wheel *wheel, unsigned slot, uint64_t now_ms)
-{
+static void slot_run(struct wheel *wheel, unsigned slot, uint64_t now_ms) {
     struct timer *list = wheel->slots[slot];
     wheel->slots[slot] = NULL;
     wheel->occupied[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
@@ -67,8 +62,7 @@ static void slot_run(struct wheel *wheel, unsigned slot, uint64_t now_ms)
     }
 }
 
-void wheel_run(struct wheel *wheel, uint64_t now_ms)
-{
+void wheel_run(struct wheel *wheel, uint64_t now_ms) {
     uint64_t last = now_ms / WHEEL_TICK_MS;
     if (last > wheel->tick + WHEEL_SLOTS) // asleep for more than a turn: each slot once
         wheel->tick = last - WHEEL_SLOTS;
@@ -80,8 +74,7 @@ void wheel_run(struct wheel *wheel, uint64_t now_ms)
     }
 }
 
-int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms)
-{
+int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms) {
     for (unsigned step = 1; step <= WHEEL_SLOTS; step++) {
         unsigned slot = slot_of(wheel->tick + step);
         uint64_t word = wheel->occupied[slot / 64];

@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/worker.h"
 
+#include "core/container.h"
+
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 
-uint64_t clock_monotonic_ms(void)
-{
+uint64_t clock_monotonic_ms(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void housekeeping_fired(struct timer *timer)
-{
-    struct worker *worker =
-        (struct worker *)((char *)timer - offsetof(struct worker, housekeeping));
+static void housekeeping_fired(struct timer *timer) {
+    struct worker *worker = container_of(timer, struct worker, housekeeping);
     worker->each_second(worker);
     timer_set(&worker->timers, timer, worker->now_ms + 1000);
 }
 
 int worker_open(struct worker *worker, int index, const struct ring_features *features,
-                unsigned buffers)
-{
+                unsigned buffers) {
     *worker = (struct worker){.index = index, .housekeeping.fired = housekeeping_fired};
     worker->tasks_end = &worker->tasks;
     worker->now_ms = clock_monotonic_ms();
@@ -42,8 +40,7 @@ int worker_open(struct worker *worker, int index, const struct ring_features *fe
     return -error;
 }
 
-void worker_close(struct worker *worker)
-{
+void worker_close(struct worker *worker) {
     if (worker->ring)
         ring_close(worker->ring);
     free(worker->read_scratch);
@@ -54,8 +51,7 @@ void worker_close(struct worker *worker)
 }
 
 // Runs the tasks queued so far; those they queue wait for the next turn.
-static void tasks_run(struct worker *worker)
-{
+static void tasks_run(struct worker *worker) {
     struct task *task = worker->tasks;
     worker->tasks = NULL;
     worker->tasks_end = &worker->tasks;
@@ -67,8 +63,7 @@ static void tasks_run(struct worker *worker)
     }
 }
 
-int worker_loop(struct worker *worker)
-{
+int worker_loop(struct worker *worker) {
     if (worker->each_second)
         timer_set(&worker->timers, &worker->housekeeping, worker->now_ms + 1000);
     while (!worker->stopping) {
@@ -83,13 +78,11 @@ int worker_loop(struct worker *worker)
     return 0;
 }
 
-void worker_stop(struct worker *worker)
-{
+void worker_stop(struct worker *worker) {
     worker->stopping = true;
 }
 
-void worker_defer(struct worker *worker, struct task *task)
-{
+void worker_defer(struct worker *worker, struct task *task) {
     if (task->queued)
         return;
     task->queued = true;
@@ -98,16 +91,14 @@ void worker_defer(struct worker *worker, struct task *task)
     worker->tasks_end = &task->next;
 }
 
-unsigned worker_cores(void)
-{
+unsigned worker_cores(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
     return (unsigned)CPU_COUNT(&set);
 }
 
-int worker_pin(unsigned index)
-{
+int worker_pin(unsigned index) {
     cpu_set_t set, one;
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return -errno;

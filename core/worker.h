@@ -42,6 +42,7 @@ struct worker {
     struct task *tasks, **tasks_end;
     struct timer housekeeping;
     void (*each_second)(struct worker *worker); // may be NULL
+    unsigned ring_users; // things the ring may still point at: it must not be closed before
     bool stopping;
 };
 

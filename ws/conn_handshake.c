@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// TLS: bytes go through `tls_handshake` until it is done, then the leg gets the keys and the
+// handshake's memory goes. Reads are limited to the current record, so that nothing behind the
+// handshake has been read when the keys change hands.
+#include "core/log.h"
+#include "ws/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void handshake_start(struct conn *conn) {
+    conn->handshake = tls_handshake_new(conn->use->snapshot->settings->store);
+    if (!conn->handshake) {
+        conn_log(conn, LOG_WARN, "out of memory");
+        conn_end(conn);
+        return;
+    }
+    conn->client->read_limit = tls_handshake_want(conn->handshake);
+    conn_enter(conn, CONN_HANDSHAKE);
+    leg_resume(conn->client);
+}
+
+static void send_output(struct conn *conn) {
+    const uint8_t *bytes;
+    size_t n = tls_handshake_output(conn->handshake, &bytes);
+    leg_send(conn->client, bytes, n);
+    tls_handshake_sent(conn->handshake, n);
+}
+
+static void handshake_failed_end(struct conn *conn) {
+    counter_add(&conn->proxy->counters.handshakes_failed, 1);
+    conn_log(conn, LOG_INFO, "%s", tls_handshake_error(conn->handshake));
+    linger(conn);
+}
+
+// Takes from the handshake what is needed later. False: the connection cannot go on.
+static bool take_over(struct conn *conn) {
+    const struct tls_handshake_info *info = tls_handshake_info(conn->handshake);
+    struct tls_keys keys;
+    if (tls_handshake_keys(conn->handshake, &keys) < 0)
+        return false;
+    struct tls_records *records = tls_records_new(&keys);
+    tls_keys_wipe(&keys);
+    if (!records)
+        return false;
+    leg_secure(conn->client, records);
+    conn->suite = info->suite;
+    conn->tls_version = (uint8_t)info->version;
+    if (info->server_name[0])
+        conn->server_name = strdup(info->server_name);
+    counter_add(&conn->proxy->counters.handshakes, 1);
+    if (info->resumed)
+        counter_add(&conn->proxy->counters.handshakes_resumed, 1);
+    tls_handshake_free(conn->handshake);
+    conn->handshake = NULL;
+    return true;
+}
+
+size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n) {
+    size_t used;
+    enum tls_handshake_verdict verdict = tls_handshake_feed(conn->handshake, bytes, n, &used);
+    send_output(conn);
+    switch (verdict) {
+    case TLS_HANDSHAKE_WANT_READ:
+        conn->client->read_limit = tls_handshake_want(conn->handshake);
+        return n;
+    case TLS_HANDSHAKE_DONE:
+        if (take_over(conn)) {
+            request_wait(conn);
+            return used;
+        }
+        conn_log(conn, LOG_WARN, "out of memory");
+        conn_end(conn);
+        return n;
+    case TLS_HANDSHAKE_PLAIN_HTTP:
+        counter_add(&conn->proxy->counters.handshakes_failed, 1);
+        refuse(conn, 400, "a plain HTTP request came to a TLS port");
+        return n;
+    case TLS_HANDSHAKE_FAILED:
+        handshake_failed_end(conn);
+        return n;
+    }
+    return n;
+}

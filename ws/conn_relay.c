@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The relay: two flows of frames, `up` from the client and `down` from the upstream. Direction is
+// data: every function takes the flow it works on. Bytes go straight from the read into the other
+// socket; a walker (ws/frame.h) keeps track of where frames end.
+//
+// state      source leg   means                                         next
+// OPEN       reading      the sink takes all                            PAUSED, CLOSING, SHUT
+// PAUSED     paused       the sink is slow, bytes wait in it            OPEN, CLOSING, SHUT
+// CLOSING    reading      our Close goes out at the next frame's end    SHUT
+// SHUT       discarding   the sink has got its last byte                -
+//
+// What waits for a slow sink is in that leg (DRAINING), what ran out of buffers is the source leg's
+// business (STARVED), and a dead leg ends both flows (DEAD): none of them is a state here.
+//
+// The relay ends when both flows are SHUT and everything has been sent, or when a leg is lost.
+#include "core/log.h"
+#include "ws/conn.h"
+
+#include "core/address.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+// What both sides get to answer our Close.
+#define CLOSE_MS 3000
+// What one side gets after the other has sent FIN, and a running frame after our wish to close, as
+// long as nothing moves.
+#define HALF_CLOSED_MS 30000
+
+enum flow_state { FLOW_OPEN, FLOW_PAUSED, FLOW_CLOSING, FLOW_SHUT };
+
+struct flow {
+    struct frame_walker walker;
+    uint64_t bytes;
+    uint8_t state; // enum flow_state
+};
+
+struct relay {
+    struct flow up, down;
+    const struct conf_site *site;
+    const struct upstream_address *address;
+    char *names; // host and target for the access log, one after the other; NULL: not wanted
+    uint32_t host_size, target_size;
+    uint64_t opened_ms;
+    int64_t opened_us;
+    uint64_t shut_ms;    // when both flows were shut; 0 = not yet
+    uint16_t close_code; // of our own Close; 0 = we have not closed
+    uint8_t closed_by;   // enum access_closer
+    bool ending;         // `closed_by` and `reason` are settled
+    const char *reason;  // static
+};
+
+static struct flow *flow_from(struct conn *conn, const struct leg *source) {
+    return source == conn->client ? &conn->relay->up : &conn->relay->down;
+}
+
+static struct leg *sink_of(struct conn *conn, const struct leg *source) {
+    return source == conn->client ? conn->upstream : conn->client;
+}
+
+static enum access_closer closer_of(const struct conn *conn, const struct leg *leg) {
+    return leg == conn->client ? ACCESS_BY_CLIENT : ACCESS_BY_UPSTREAM;
+}
+
+// --- begin ------------------------------------------------------------------------------------
+
+// Keeps what the access log's last line will need.
+static void keep_names(struct conn *conn, struct relay *relay) {
+    const struct head *request = &conn->exchange->request;
+    if (!log_sink_wanted(&conn->proxy->access))
+        return;
+    relay->names = malloc(request->authority.len + request->target.len);
+    if (!relay->names)
+        return;
+    relay->host_size = (uint32_t)request->authority.len;
+    relay->target_size = (uint32_t)request->target.len;
+    memcpy(relay->names, request->authority.ptr, relay->host_size);
+    memcpy(relay->names + relay->host_size, request->target.ptr, relay->target_size);
+}
+
+void relay_start(struct conn *conn) {
+    struct exchange *exchange = conn->exchange;
+    struct relay *relay = calloc(1, sizeof *relay);
+    if (!relay)
+        return conn_end(conn);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    relay->opened_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    relay->opened_ms = conn->proxy->worker.now_ms;
+    relay->site = exchange->site;
+    relay->address = exchange->address;
+    frame_walker_init(&relay->up.walker, FRAME_FROM_CLIENT);
+    frame_walker_init(&relay->down.walker, FRAME_FROM_SERVER);
+    keep_names(conn, relay);
+
+    exchange_account(conn, ACCESS_OPEN);
+    exchange_put(conn->proxy, exchange);
+    conn->exchange = NULL;
+    free(conn->server_name);
+    conn->server_name = NULL;
+    conn->relay = relay;
+    counter_add(&conn->proxy->counters.websockets_opened, 1);
+    conn_enter(conn, CONN_RELAY);
+    leg_allow_messages(conn->client);
+    leg_allow_messages(conn->upstream);
+    leg_resume(conn->client);
+    leg_resume(conn->upstream);
+    if (conn->proxy->state != PROXY_RUNNING)
+        relay_close(conn, 1001, "the gateway is stopping");
+}
+
+// --- frames -----------------------------------------------------------------------------------
+
+static void note_end(struct conn *conn, enum access_closer by, const char *reason) {
+    struct relay *relay = conn->relay;
+    if (relay->ending)
+        return;
+    relay->ending = true;
+    relay->closed_by = (uint8_t)by;
+    relay->reason = reason;
+}
+
+// Counts what breaks RFC 6455. Returns the bytes that may be passed on: all of them, or with
+// `strict` those before the offending frame.
+static size_t walk(struct conn *conn, struct flow *flow, const uint8_t *bytes, size_t n,
+                   bool *violated) {
+    size_t done = 0, used;
+    *violated = false;
+    while (frame_walk(&flow->walker, bytes + done, n - done, FRAME_STOP_NEVER, &used) ==
+           FRAME_VIOLATION) {
+        done += used;
+        counter_add(&conn->proxy->counters.frame_violations, 1);
+        if (conn->relay->site->strict) {
+            *violated = true;
+            size_t back = flow->walker.violation_back;
+            return back < done ? done - back : 0;
+        }
+    }
+    return n;
+}
+
+static void send_close(struct conn *conn, struct leg *sink) {
+    uint8_t frame[FRAME_CONTROL_BYTES_MAX];
+    uint32_t key = 0;
+    bool masked = sink == conn->upstream;
+    if (masked && getrandom(&key, sizeof key, GRND_NONBLOCK) < 0)
+        key = 0; // the mask protects caches from scripts (RFC 6455 §10.3); we chose the payload
+    size_t size = frame_close_write(conn->relay->close_code, conn->relay->reason,
+                                    masked ? FRAME_MASKED : FRAME_UNMASKED, key, frame);
+    leg_send(sink, frame, size);
+}
+
+// In a flow that is being closed: what still belongs to the current frame passes, then comes our
+// Close, then nothing.
+static void flow_close(struct conn *conn, struct leg *source, const uint8_t *bytes, size_t n) {
+    struct flow *flow = flow_from(conn, source);
+    struct leg *sink = sink_of(conn, source);
+    size_t used = 0;
+    frame_walk(&flow->walker, bytes, n, FRAME_STOP_BOUNDARY, &used);
+    if (used > 0)
+        leg_send(sink, bytes, used);
+    flow->bytes += used;
+    if (!frame_at_boundary(&flow->walker))
+        return;
+    if (!frame_closed(&flow->walker))
+        send_close(conn, sink);
+    flow->state = FLOW_SHUT;
+}
+
+// Both flows are shut: FIN to both sides, and the end as soon as they have sent theirs.
+static void relay_finish_end(struct conn *conn) {
+    const struct leg *client = conn->client, *upstream = conn->upstream;
+    leg_finish(conn->client);
+    leg_finish(conn->upstream);
+    bool sent = chain_is_empty(&client->out) && chain_is_empty(&upstream->out);
+    if (sent && (client->eof || client->lost) && (upstream->eof || upstream->lost))
+        conn_end(conn);
+}
+
+static bool is_shut(const struct relay *relay) {
+    return relay->up.state == FLOW_SHUT && relay->down.state == FLOW_SHUT;
+}
+
+// The last flow may just have been shut: from here on time is short.
+static void note_shut(struct conn *conn) {
+    struct relay *relay = conn->relay;
+    if (!is_shut(relay) || relay->shut_ms)
+        return;
+    relay->shut_ms = conn->proxy->worker.now_ms;
+    conn_set_deadline(conn);
+}
+
+// A side that has been sent our Close answers with its own (RFC 6455 §5.5.1); then it gets FIN.
+static void discard(struct conn *conn, struct leg *source, const uint8_t *bytes, size_t n) {
+    struct flow *flow = flow_from(conn, source);
+    size_t done = 0, used;
+    if (!conn->relay->close_code || frame_closed(&flow->walker))
+        return;
+    while (frame_walk(&flow->walker, bytes + done, n - done, FRAME_STOP_NEVER, &used) ==
+           FRAME_VIOLATION)
+        done += used;
+    if (frame_closed(&flow->walker) && is_shut(conn->relay))
+        leg_finish(source);
+}
+
+// The source broke the protocol and `strict` is set. `clean`: the sink stands between two frames.
+static void violation_close(struct conn *conn, struct leg *source, bool clean) {
+    struct relay *relay = conn->relay;
+    struct flow *flow = flow_from(conn, source);
+    const char *phrase = frame_violation_phrase((enum frame_violation)flow->walker.violation);
+    conn_log(conn, LOG_INFO, "%s", phrase);
+    relay->close_code = 1002;
+    note_end(conn, closer_of(conn, source), phrase);
+    if (clean)
+        send_close(conn, sink_of(conn, source));
+    flow->state = FLOW_SHUT;
+    relay_close(conn, 1002, phrase);
+}
+
+size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n) {
+    struct flow *flow = flow_from(conn, from);
+    struct leg *sink = sink_of(conn, from);
+    conn_touch(conn);
+    if (flow->state == FLOW_SHUT) {
+        discard(conn, from, bytes, n);
+        return n;
+    }
+    if (flow->state == FLOW_CLOSING) {
+        flow_close(conn, from, bytes, n);
+        note_shut(conn);
+    } else {
+        bool violated;
+        size_t good = walk(conn, flow, bytes, n, &violated);
+        leg_send(sink, bytes, good);
+        flow->bytes += good;
+        if (violated) {
+            violation_close(conn, from, flow->walker.violation_back <= n);
+            return n;
+        }
+        if (frame_closed(&flow->walker))
+            note_end(conn, closer_of(conn, from), "Close frame");
+    }
+    if (leg_is_backlogged(sink) && flow->state != FLOW_SHUT) {
+        counter_add(&conn->proxy->counters.relay_pauses, 1);
+        if (flow->state == FLOW_OPEN)
+            flow->state = FLOW_PAUSED;
+        leg_pause(from);
+    }
+    return n;
+}
+
+void relay_drained(struct conn *conn, struct leg *sink) {
+    struct leg *source = sink_of(conn, sink);
+    struct flow *flow = flow_from(conn, source);
+    if (is_shut(conn->relay))
+        return relay_finish_end(conn);
+    if (flow->state == FLOW_PAUSED)
+        flow->state = FLOW_OPEN;
+    if (flow->state != FLOW_SHUT)
+        leg_resume(source);
+}
+
+// --- end --------------------------------------------------------------------------------------
+
+void relay_close(struct conn *conn, uint16_t code, const char *reason) {
+    struct relay *relay = conn->relay;
+    struct leg *sources[] = {conn->client, conn->upstream};
+    relay->close_code = code;
+    note_end(conn, ACCESS_BY_GATEWAY, reason);
+    for (int i = 0; i < 2; i++) {
+        struct flow *flow = flow_from(conn, sources[i]);
+        if (flow->state == FLOW_SHUT)
+            continue;
+        flow->state = FLOW_CLOSING;
+        flow_close(conn, sources[i], NULL, 0);
+        // What still comes is thrown away, even if it had to wait before.
+        if (flow->state == FLOW_SHUT)
+            leg_resume(sources[i]);
+    }
+    note_shut(conn);
+    conn_set_deadline(conn);
+}
+
+// One side has sent FIN: the other gets it too, after all that came before it.
+static void half_close(struct conn *conn, struct leg *from) {
+    flow_from(conn, from)->state = FLOW_SHUT;
+    leg_finish(sink_of(conn, from));
+    conn->half_closed = true;
+    conn_set_deadline(conn);
+}
+
+void relay_ended(struct conn *conn, struct leg *from, enum leg_end how) {
+    struct relay *relay = conn->relay;
+    note_end(conn, closer_of(conn, from),
+             how == LEG_LOST ? "connection lost" : "connection closed without a Close frame");
+    if (how == LEG_EOF) {
+        half_close(conn, from);
+    } else {
+        relay->up.state = relay->down.state = FLOW_SHUT;
+        leg_resume(sink_of(conn, from)); // to see its end
+    }
+    note_shut(conn);
+    if (is_shut(relay))
+        relay_finish_end(conn);
+}
+
+uint64_t relay_deadline(const struct conn *conn) {
+    const struct relay *relay = conn->relay;
+    if (relay->shut_ms)
+        return relay->shut_ms + CLOSE_MS;
+    if (relay->close_code || conn->half_closed)
+        return conn->active_ms + HALF_CLOSED_MS;
+    return conn->active_ms + relay->site->idle_timeout_ms;
+}
+
+void relay_timed_out(struct conn *conn) {
+    struct relay *relay = conn->relay;
+    if (!relay->shut_ms && !relay->close_code && !conn->half_closed)
+        return relay_close(conn, 1001, "idle timeout");
+    leg_finish(conn->client); // a polite word if there is room for it
+    leg_finish(conn->upstream);
+    conn_end(conn);
+}
+
+static uint16_t first_close_code(const struct relay *relay) {
+    if (relay->close_code)
+        return relay->close_code;
+    return relay->closed_by == ACCESS_BY_UPSTREAM ? relay->down.walker.close_code
+                                                  : relay->up.walker.close_code;
+}
+
+static void relay_account(struct conn *conn) {
+    const struct relay *relay = conn->relay;
+    struct proxy *proxy = conn->proxy;
+    if (!log_sink_wanted(&proxy->access))
+        return;
+    char line[LINE_SIZE_MAX], client[ADDRESS_TEXT_MAX];
+    size_t host_size = relay->names ? relay->host_size : 0;
+    struct access_record record = {
+        .event = ACCESS_CLOSE,
+        .time_us = relay->opened_us,
+        .worker = proxy->index,
+        .serial = conn->serial,
+        .client = {client, address_format(&conn->peer.any, client)},
+        .site = str_from(relay->site->name),
+        .host = {relay->names, host_size},
+        .method = STR("GET"),
+        .target = {relay->names ? relay->names + host_size : NULL, relay->target_size},
+        .http_minor = 1,
+        .status = 101,
+        .bytes_in = relay->up.bytes,
+        .bytes_out = relay->down.bytes,
+        .duration_us = (proxy->worker.now_ms - relay->opened_ms) * 1000,
+        .upstream = str_from(relay->address->text),
+        .tls_version = conn_tls_version(conn),
+        .tls_cipher = str_from(conn->suite),
+        .frames_in = relay->up.walker.frames,
+        .frames_out = relay->down.walker.frames,
+        .messages_in = relay->up.walker.messages,
+        .messages_out = relay->down.walker.messages,
+        .close_code = first_close_code(relay),
+        .closed_by = (enum access_closer)relay->closed_by,
+        .reason = str_from(relay->reason),
+    };
+    log_sink_write(&proxy->access,
+                   access_format(&record, conn->use->snapshot->config->access_log.format, line));
+}
+
+void relay_free(struct conn *conn) {
+    struct relay *relay = conn->relay;
+    struct counters *counters = &conn->proxy->counters;
+    note_end(conn, ACCESS_BY_GATEWAY, "the gateway has stopped");
+    counter_add(&counters->websockets_closed, 1);
+    counter_add(&counters->frames_in, relay->up.walker.frames);
+    counter_add(&counters->frames_out, relay->down.walker.frames);
+    relay_account(conn);
+    free(relay->names);
+    free(relay);
+    conn->relay = NULL;
+}
