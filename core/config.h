@@ -43,6 +43,10 @@ struct problems {
 // Records one finding; the text is formatted and copied.
 void problems_add(struct problems *list, enum problem_kind kind, struct conf_pos pos,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+// Drops all findings but the first `count`.
+void problems_rewind(struct problems *list, size_t count);
+// Puts the findings from index `from` on in the order of the file.
+void problems_sort(struct problems *list, size_t from);
 void problems_free(struct problems *list);
 
 enum log_target { LOG_TARGET_NONE, LOG_TARGET_STDERR, LOG_TARGET_STDOUT, LOG_TARGET_FILE };
@@ -51,7 +55,7 @@ enum log_format { LOG_TEXT, LOG_JSON };
 
 struct conf_log {
     enum log_target target;
-    const char *path; // LOG_TARGET_FILE: absolute or relative to the working folder, resolved
+    const char *path;     // LOG_TARGET_FILE: absolute or relative to the working folder, resolved
     enum log_level level; // error log only
     enum log_format format;
 };
@@ -91,28 +95,33 @@ struct conf_upstream;
 
 struct conf_route {
     struct conf_pos pos;
-    const char *prefix; // starts with '/', normalised
+    const char *prefix; // starts with '/', normalised (see core/config_url.h)
     enum route_action action;
+    const char *upstream_name; // ROUTE_UPSTREAM, as written
+    struct conf_pos upstream_pos;
     const struct conf_upstream *upstream; // ROUTE_UPSTREAM
     bool strip_prefix;
-    const char *redirect; // template: ${host} ${path} ${query} ${scheme}
-    const char *respond;  // body
+    const char *redirect;     // template: ${host} ${path} ${query} ${scheme} ${port}
+    const char *respond;      // body
     const char *content_type; // of `respond`
-    unsigned status;      // of redirect (default 308) and respond (default 200)
+    unsigned status;          // of redirect (default 308) and respond (default 200)
 };
 
 struct conf_site {
     struct conf_pos pos;
     const char *name; // the key in `sites`
-    const char **hosts; // name and aliases, lower case: "a.example", "*.a.example", "*", "127.0.0.1"
+    const char *
+        *hosts; // name and aliases, lower case: "a.example", "*.a.example", "*", "127.0.0.1"
+    struct conf_pos *host_positions; // of each host
     size_t host_count;
     struct conf_certificate *certificates; // tls.certificate/tls.key; several side by side
     size_t certificate_count;
+    bool acme; // `tls.acme`: its certificate comes by ACME; nothing acts on it yet
     enum tls_version min_version;
-    uint64_t max_body_bytes; // CONFIG_UNLIMITED
+    uint64_t max_body_bytes;  // CONFIG_UNLIMITED
     uint64_t max_connections; // CONFIG_UNLIMITED
     unsigned idle_timeout_ms;
-    bool strict; // WebSocket protocol violations close with 1002 (RFC 6455 §7.4.1)
+    bool strict;               // WebSocket protocol violations close with 1002 (RFC 6455 §7.4.1)
     struct conf_route *routes; // longest prefix first
     size_t route_count;
 };
@@ -138,14 +147,16 @@ struct conf_upstream {
 enum unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 
 struct config {
-    const char *path;   // of the file, as given
-    const char *folder; // relative file names start here
-    unsigned workers;   // 0 = one per core this process may use
-    const char *pid_file; // NULL = none
+    const char *path;         // of the file, as given
+    const char *folder;       // relative file names start here
+    unsigned workers;         // 0 = one per core this process may use
+    const char *user, *group; // NULL = stay; nothing acts on them yet
+    const char *pid_file;     // NULL = none
     uint64_t max_connections;
     uint64_t max_head_bytes;
     unsigned drain_ms;
     unsigned handshake_timeout_ms, head_timeout_ms, keep_alive_timeout_ms;
+    unsigned idle_timeout_ms; // of sites that have none of their own
     enum unknown_sni unknown_sni;
     unsigned ticket_rotation_s; // 0 = no session tickets
     unsigned resolve_every_ms;  // how often upstream names are looked up again
@@ -170,6 +181,11 @@ struct config *config_load(const char *path, struct problems *problems);
 // The same from memory; `name` stands for the file in messages and `folder` for its place.
 struct config *config_parse(const char *text, size_t size_bytes, const char *name,
                             const char *folder, struct problems *problems);
+
+// Whether a reload from `old` to `new` puts everything into effect. If not, a warning names each
+// option that only a restart changes; the reload goes on with the old value of those.
+bool config_reload_allowed(const struct config *old, const struct config *new,
+                           struct problems *problems);
 
 // Ends the configuration and every string in it. NULL is allowed.
 void config_free(struct config *config);
