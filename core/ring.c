@@ -30,7 +30,7 @@ struct spill {
 struct ring {
     struct io_uring uring;
     struct ring_features features;
-    struct ring_counters counters;
+    struct ring_counters *counters;
     struct io_uring_buf_ring *buffers;
     uint8_t *buffer_memory;
     unsigned buffer_count;
@@ -72,11 +72,13 @@ static int buffers_open(struct ring *ring, unsigned count) {
     return 0;
 }
 
-struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers) {
+struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers,
+                       struct ring_counters *counters) {
     struct ring *ring = calloc(1, sizeof *ring);
     if (!ring)
         return NULL;
     ring->features = *features;
+    ring->counters = counters;
     struct io_uring_params params = {.flags = ring_flags(features) | IORING_SETUP_CQSIZE,
                                      .cq_entries = entries * 4};
     int error = io_uring_queue_init_params(entries, &ring->uring, &params);
@@ -99,10 +101,6 @@ void ring_close(struct ring *ring) {
     free(ring);
 }
 
-const struct ring_counters *ring_counters(const struct ring *ring) {
-    return &ring->counters;
-}
-
 // Counters are read by other threads: relaxed atomics say so without costing anything.
 static void count(uint64_t *counter, uint64_t more) {
     __atomic_store_n(counter, *counter + more, __ATOMIC_RELAXED);
@@ -120,7 +118,7 @@ static struct io_uring_sqe *spill_push(struct ring *ring) {
         spill->entries = entries;
         spill->capacity = capacity;
     }
-    count(&ring->counters.submissions_delayed, 1);
+    count(&ring->counters->submissions_delayed, 1);
     struct io_uring_sqe *sqe = &spill->entries[spill->count++];
     memset(sqe, 0, sizeof *sqe);
     return sqe;
@@ -248,7 +246,7 @@ static void op_complete(struct ring *ring, struct op *op, int result, unsigned f
         return;
     }
     if (result == -ENOBUFS)
-        count(&ring->counters.buffers_exhausted, 1);
+        count(&ring->counters->buffers_exhausted, 1);
     op->poll_events = result > 0 ? (uint32_t)result : 0;
     op->done(op, result, NULL);
 }
@@ -294,9 +292,9 @@ int ring_run(struct ring *ring, int timeout_ms) {
     if (result < 0 && !is_passing(result))
         return result;
     if (result == -ENOMEM || result == -EAGAIN || result == -EBUSY)
-        count(&ring->counters.submissions_delayed, 1);
+        count(&ring->counters->submissions_delayed, 1);
     if (io_uring_cq_has_overflow(&ring->uring))
-        count(&ring->counters.completions_overflowed, 1);
+        count(&ring->counters->completions_overflowed, 1);
 
     unsigned ready = io_uring_cq_ready(&ring->uring);
     for (unsigned i = 0; i < ready; i++) {
@@ -307,7 +305,7 @@ int ring_run(struct ring *ring, int timeout_ms) {
         io_uring_cqe_seen(&ring->uring, next);
         completion_dispatch(ring, &cqe);
     }
-    count(&ring->counters.completions, ready);
+    count(&ring->counters->completions, ready);
     return (int)ready;
 }
 

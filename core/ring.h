@@ -65,15 +65,15 @@ int ring_probe(struct ring_features *features, char *why, size_t why_size);
 // imitated. Returns false when `kernel` is no version of the form "X.Y" or older than 5.19.
 bool ring_imitate(struct ring_features *features, const char *kernel);
 
-// Makes the ring for the calling thread: `entries` submissions, buffers of RING_BUFFER_BYTES for
-// `ring_recv`. Returns the ring, or NULL with errno set. `ring_close` ends it; operations still
-// submitted are abandoned to the kernel, so their memory must stay until then.
-struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers);
+// Makes the ring for the calling thread: `entries` submissions, `buffers` (a power of two) of
+// RING_BUFFER_BYTES for `ring_recv`; it counts in `counters`, which must outlive it. Returns the
+// ring, or NULL with errno set. `ring_close` ends it; operations still submitted are abandoned to
+// the kernel, so their memory must stay until then.
+struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers,
+                       struct ring_counters *counters);
 void ring_close(struct ring *ring);
 
 #define RING_BUFFER_BYTES 4096
-
-const struct ring_counters *ring_counters(const struct ring *ring);
 
 // Submits what is queued, waits until something completes or `timeout_ms` has passed (0: do not
 // wait; -1: no limit), and runs every completion that is there. Returns their number or a negative

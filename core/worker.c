@@ -30,7 +30,7 @@ int worker_open(struct worker *worker, int index, const struct ring_features *fe
     worker->open_scratch = malloc(WORKER_SCRATCH_BYTES);
     worker->seal_scratch = malloc(WORKER_SEAL_BYTES);
     if (worker->read_scratch && worker->open_scratch && worker->seal_scratch)
-        worker->ring = ring_open(features, WORKER_RING_ENTRIES, buffers);
+        worker->ring = ring_open(features, WORKER_RING_ENTRIES, buffers, &worker->ring_counters);
     else
         errno = ENOMEM;
     if (worker->ring)

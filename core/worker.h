@@ -33,6 +33,7 @@ struct task {
 struct worker {
     int index; // 0..; LOG_NO_WORKER on the main thread
     struct ring *ring;
+    struct ring_counters ring_counters;
     struct wheel timers;
     struct chunk_pool chunks;
     uint64_t now_ms;       // monotonic, as of this turn

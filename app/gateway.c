@@ -1,0 +1,448 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/gateway.h"
+
+#include "app/problems.h"
+#include "core/container.h"
+#include "core/log.h"
+#include "tls/library.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+// The main ring has a handful of operations; it needs no room for traffic.
+#define MAIN_RING_BUFFERS 8
+
+static void snapshot_released(struct ring_note *note);
+static void worker_ended(struct ring_note *note);
+
+// Notes to main carry no pointer to the gateway, and there is one per process.
+static struct gateway *the_gateway;
+
+// --- snapshots --------------------------------------------------------------------------------
+
+// Makes a snapshot of the settings and addresses in force and hands it to every worker.
+static bool publish(struct gateway *gateway) {
+    struct snapshot *snapshot =
+        snapshot_build(gateway->settings, gateway->resolved, gateway->listens.sockets,
+                       gateway->shared.worker_count);
+    if (!snapshot)
+        return false;
+    gateway->generation++;
+    for (unsigned i = 0; i < gateway->shared.worker_count; i++)
+        if (proxy_give_snapshot(&gateway->proxies[i], gateway->worker.ring, snapshot) < 0)
+            abort(); // the workers would disagree about what is in force
+    return true;
+}
+
+static void snapshot_released(struct ring_note *note) {
+    snapshot_free(container_of(note, struct snapshot, released), &the_gateway->site_counts);
+    malloc_trim(0); // old settings can be large: give their memory back
+}
+
+// --- names ------------------------------------------------------------------------------------
+
+// On the resolver's thread.
+static void names_changed(void *context, struct resolve_table *table) {
+    struct gateway *gateway = context;
+    pthread_mutex_lock(&gateway->resolved_lock);
+    struct resolve_table *unseen = gateway->resolved_pending;
+    gateway->resolved_pending = table;
+    pthread_mutex_unlock(&gateway->resolved_lock);
+    if (unseen)
+        resolve_table_drop(unseen);
+    eventfd_write(gateway->resolved_event, 1);
+}
+
+static void names_arrived(struct op *op, int result, uint8_t *buffer) {
+    (void)result, (void)buffer;
+    struct gateway *gateway = container_of(op, struct gateway, resolved_op);
+    pthread_mutex_lock(&gateway->resolved_lock);
+    struct resolve_table *table = gateway->resolved_pending;
+    gateway->resolved_pending = NULL;
+    pthread_mutex_unlock(&gateway->resolved_lock);
+    // One that was made for the file before this one is old news.
+    if (table && gateway->stops == 0 && resolve_table_covers(table, gateway->settings->config)) {
+        resolve_table_drop(gateway->resolved);
+        gateway->resolved = resolve_table_hold(table);
+        log_line(LOG_INFO, NULL, "addresses of upstream servers have changed");
+        if (!publish(gateway))
+            log_line(LOG_ERROR, NULL, "out of memory: the old addresses stay in use");
+    }
+    if (table)
+        resolve_table_drop(table);
+    ring_read(gateway->worker.ring, op, gateway->resolved_event, &gateway->resolved_event_value,
+              sizeof gateway->resolved_event_value);
+}
+
+static int names_start(struct gateway *gateway) {
+    const struct config *config = gateway->settings->config;
+    gateway->resolved = resolve_table_make(config, NULL);
+    gateway->resolved_event = eventfd(0, EFD_CLOEXEC);
+    if (!gateway->resolved || gateway->resolved_event < 0)
+        return -ENOMEM;
+    int error = resolver_start(&gateway->resolver, names_changed, gateway);
+    if (error)
+        return error;
+    resolver_watch(gateway->resolver, gateway->resolved, config->resolve_every_ms);
+    gateway->resolved_op.done = names_arrived;
+    ring_read(gateway->worker.ring, &gateway->resolved_op, gateway->resolved_event,
+              &gateway->resolved_event_value, sizeof gateway->resolved_event_value);
+    return 0;
+}
+
+// --- reload -----------------------------------------------------------------------------------
+
+// Everything is checked and opened before anything changes.
+bool gateway_reload(struct gateway *gateway, struct problems *problems) {
+    struct listen_set listens;
+    struct config *config = config_load(gateway->options.config_path, problems);
+    if (!config)
+        return false;
+    const struct config *before = gateway->settings->config;
+    config_reload_allowed(before, config, problems);
+    struct settings *settings =
+        settings_open(config, gateway->tickets, &gateway->site_counts, problems);
+    if (!settings)
+        return false;
+    if (listen_set_prepare(&listens, &gateway->listens, config, gateway->shared.worker_count,
+                           problems) < 0) {
+        settings_drop(settings, &gateway->site_counts);
+        return false;
+    }
+    struct resolve_table *resolved = resolve_table_make(config, gateway->resolved);
+    if (!resolved) {
+        problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0}, "out of memory");
+        listen_set_undo(&listens);
+        settings_drop(settings, &gateway->site_counts);
+        return false;
+    }
+    settings_drop(gateway->settings, &gateway->site_counts);
+    gateway->settings = settings;
+    listen_set_commit(&gateway->listens, &listens);
+    resolve_table_drop(gateway->resolved);
+    gateway->resolved = resolved;
+    resolver_watch(gateway->resolver, resolved, config->resolve_every_ms);
+    if (publish(gateway))
+        return true;
+    problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0},
+                 "out of memory: the workers go on with the old configuration");
+    return false;
+}
+
+// Log files are opened anew each time, so that a rotated file is let go of.
+static void reopen_logs(struct gateway *gateway) {
+    const struct config *config = gateway->settings->config;
+    int error = log_open(&config->log);
+    if (error < 0)
+        log_line(LOG_ERROR, NULL, "%s: %s; the log stays where it was", config->log.path,
+                 strerror(-error));
+    error = log_file_reopen(&gateway->access_file, &config->access_log);
+    if (error < 0)
+        log_line(LOG_ERROR, NULL, "%s: %s; the access log stays where it was",
+                 config->access_log.path, strerror(-error));
+}
+
+static bool reload(struct gateway *gateway, struct problems *problems) {
+    if (!gateway->options.config_path) {
+        problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0},
+                     "this gateway has no configuration file to read again");
+        return false;
+    }
+    if (gateway->stops > 0) {
+        problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0}, "the gateway is stopping");
+        return false;
+    }
+    bool done = gateway_reload(gateway, problems);
+    if (done)
+        reopen_logs(gateway);
+    problems_log(problems, gateway->options.config_path);
+    log_line(done ? LOG_INFO : LOG_ERROR, NULL, "%s",
+             done ? "reloaded" : "not reloaded: the configuration in force stays");
+    return done;
+}
+
+// --- signals and commands ---------------------------------------------------------------------
+
+static void stop(struct gateway *gateway) {
+    bool first = gateway->stops++ == 0;
+    unsigned drain_ms = gateway->settings->config->drain_ms;
+    if (first)
+        log_line(LOG_INFO, NULL, "stopping: connections have %u ms to finish", drain_ms);
+    else
+        log_line(LOG_INFO, NULL, "stopping now");
+    for (unsigned i = 0; i < gateway->shared.worker_count; i++)
+        proxy_stop(&gateway->proxies[i], gateway->worker.ring,
+                   first ? PROXY_STOP_DRAIN : PROXY_STOP_NOW, drain_ms);
+}
+
+static void signal_arrived(struct op *op, int result, uint8_t *buffer) {
+    (void)buffer;
+    struct gateway *gateway = container_of(op, struct gateway, signal_op);
+    if (result == sizeof gateway->signal) {
+        if (gateway->signal.ssi_signo == SIGHUP) {
+            struct problems problems = {0};
+            reload(gateway, &problems);
+            problems_free(&problems);
+        } else {
+            stop(gateway);
+        }
+    }
+    ring_read(gateway->worker.ring, op, gateway->signals, &gateway->signal, sizeof gateway->signal);
+}
+
+static void print_status(struct gateway *gateway, FILE *out) {
+    struct counters sum;
+    struct ring_counters rings;
+    gateway_counters(gateway, &sum, &rings);
+    fprintf(
+        out, "connections %lu\n",
+        (unsigned long)atomic_load_explicit(&gateway->shared.connections, memory_order_relaxed));
+    fprintf(out, "snapshots %u\n", gateway->generation);
+#define PRINT_COUNTER(name, help) fprintf(out, #name " %lu\n", (unsigned long)sum.name);
+    COUNTERS(PRINT_COUNTER)
+#undef PRINT_COUNTER
+    fprintf(out, "ring_completions %lu\n", (unsigned long)rings.completions);
+    fprintf(out, "ring_submissions_delayed %lu\n", (unsigned long)rings.submissions_delayed);
+    fprintf(out, "ring_completions_overflowed %lu\n", (unsigned long)rings.completions_overflowed);
+    fprintf(out, "ring_buffers_exhausted %lu\n", (unsigned long)rings.buffers_exhausted);
+}
+
+static bool command(void *context, const char *name, FILE *out) {
+    struct gateway *gateway = context;
+    if (strcmp(name, "status") == 0) {
+        print_status(gateway, out);
+        return true;
+    }
+    if (strcmp(name, "reload") != 0) {
+        fprintf(out, "unknown command '%s'\n", name);
+        return false;
+    }
+    struct problems problems = {0};
+    bool done = reload(gateway, &problems);
+    problems_print(&problems, gateway->options.config_path, out);
+    problems_free(&problems);
+    return done;
+}
+
+void gateway_counters(const struct gateway *gateway, struct counters *sum,
+                      struct ring_counters *rings) {
+    *sum = (struct counters){0};
+    *rings = (struct ring_counters){0};
+    for (unsigned i = 0; i < gateway->shared.worker_count; i++) {
+        const struct proxy *proxy = &gateway->proxies[i];
+        counters_sum(sum, &proxy->counters);
+        const struct ring_counters *ring = &proxy->worker.ring_counters;
+        rings->completions += __atomic_load_n(&ring->completions, __ATOMIC_RELAXED);
+        rings->submissions_delayed += __atomic_load_n(&ring->submissions_delayed, __ATOMIC_RELAXED);
+        rings->completions_overflowed +=
+            __atomic_load_n(&ring->completions_overflowed, __ATOMIC_RELAXED);
+        rings->buffers_exhausted += __atomic_load_n(&ring->buffers_exhausted, __ATOMIC_RELAXED);
+    }
+}
+
+static void tickets_rotate(struct timer *timer) {
+    struct gateway *gateway = container_of(timer, struct gateway, ticket_timer);
+    if (tls_tickets_rotate(gateway->tickets) < 0)
+        log_line(LOG_WARN, NULL, "session ticket keys could not be rotated; the old ones stay");
+    timer_set(&gateway->worker.timers, timer,
+              gateway->worker.now_ms +
+                  gateway->settings->config->ticket_rotation_s * UINT64_C(1000));
+}
+
+static void each_second(struct worker *worker) {
+    (void)worker;
+    log_peer_tick();
+}
+
+static void worker_ended(struct ring_note *note) {
+    (void)note;
+    if (--the_gateway->running == 0)
+        worker_stop(&the_gateway->worker);
+}
+
+// --- start and end ----------------------------------------------------------------------------
+
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int signals_open(struct gateway *gateway) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    gateway->signals = signalfd(-1, &set, SFD_CLOEXEC);
+    if (gateway->signals < 0)
+        return -errno;
+    gateway->signal_op.done = signal_arrived;
+    ring_read(gateway->worker.ring, &gateway->signal_op, gateway->signals, &gateway->signal,
+              sizeof gateway->signal);
+    return 0;
+}
+
+static bool probe(struct gateway *gateway) {
+    char why[256];
+    struct ring_features *features = &gateway->shared.features;
+    if (ring_probe(features, why, sizeof why) < 0) {
+        log_line(LOG_ERROR, NULL, "%s", why);
+        return false;
+    }
+    const char *kernel = gateway->options.imitate_kernel;
+    if (kernel && !ring_imitate(features, kernel)) {
+        log_line(LOG_ERROR, NULL, "'%s' is no kernel version of 5.19 or newer", kernel);
+        return false;
+    }
+    return true;
+}
+
+static bool workers_start(struct gateway *gateway) {
+    struct shared *shared = &gateway->shared;
+    gateway->proxies = calloc(shared->worker_count, sizeof *gateway->proxies);
+    if (!gateway->proxies)
+        return false;
+    for (; gateway->running < shared->worker_count; gateway->running++) {
+        int error = proxy_start(&gateway->proxies[gateway->running], shared, gateway->running);
+        if (error == 0)
+            continue;
+        log_line(LOG_ERROR, NULL, "worker %u could not start: %s%s", gateway->running,
+                 strerror(-error),
+                 error == -ENOMEM ? "; raise the locked-memory limit (ulimit -l)" : "");
+        return false;
+    }
+    return true;
+}
+
+static bool pid_file_write(const struct config *config) {
+    if (!config->pid_file)
+        return true;
+    FILE *file = fopen(config->pid_file, "we");
+    if (file && fprintf(file, "%d\n", (int)getpid()) > 0 && fclose(file) == 0)
+        return true;
+    log_line(LOG_ERROR, NULL, "pid_file %s: %s", config->pid_file, strerror(errno));
+    return false;
+}
+
+// Opens what the configuration names, in the order in which failing is cheapest.
+static bool settings_start(struct gateway *gateway, struct config *config,
+                           struct problems *problems) {
+    struct shared *shared = &gateway->shared;
+    shared->worker_count = config->workers ? config->workers : worker_cores();
+    shared->access_file = &gateway->access_file;
+    shared->main_ring = gateway->worker.ring;
+    shared->snapshot_released = snapshot_released;
+    shared->worker_ended = worker_ended;
+    if (config->ticket_rotation_s > 0) {
+        gateway->tickets = tls_tickets_new(config->ticket_rotation_s);
+        gateway->ticket_timer.fired = tickets_rotate;
+        timer_set(&gateway->worker.timers, &gateway->ticket_timer,
+                  gateway->worker.now_ms + config->ticket_rotation_s * UINT64_C(1000));
+    }
+    gateway->settings = settings_open(config, gateway->tickets, &gateway->site_counts, problems);
+    if (!gateway->settings)
+        return false;
+    struct listen_set listens;
+    if (listen_set_prepare(&listens, &gateway->listens, config, shared->worker_count, problems) < 0)
+        return false;
+    listen_set_commit(&gateway->listens, &listens);
+    return true;
+}
+
+static bool start(struct gateway *gateway, struct config *config) {
+    struct problems problems = {0};
+    int error = log_open(&config->log);
+    if (error < 0)
+        log_line(LOG_ERROR, NULL, "log %s: %s", config->log.path, strerror(-error));
+    if (error == 0 && (error = log_file_open(&gateway->access_file, &config->access_log)) < 0)
+        log_line(LOG_ERROR, NULL, "access_log %s: %s", config->access_log.path, strerror(-error));
+    bool good = error == 0;
+    if (!good)
+        config_free(config);
+    good = good && settings_start(gateway, config, &problems);
+    problems_log(&problems, config->path);
+    problems_free(&problems);
+    return good && names_start(gateway) == 0 && signals_open(gateway) == 0 &&
+           pid_file_write(config) && workers_start(gateway);
+}
+
+static void say_ready(const struct gateway *gateway) {
+    const struct config *config = gateway->settings->config;
+    char text[512];
+    size_t size = 0;
+    for (size_t i = 0; i < config->listen_count && size < sizeof text; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s%s", i ? ", " : "",
+                                 config->listens[i].text,
+                                 config->listens[i].kind == LISTEN_TLS        ? " (tls)"
+                                 : config->listens[i].kind == LISTEN_REDIRECT ? " (to https)"
+                                                                              : "");
+    log_line(LOG_INFO, NULL, "ready: %u workers, listening on %s", gateway->shared.worker_count,
+             text);
+}
+
+static void end(struct gateway *gateway) {
+    control_close(&gateway->control);
+    if (gateway->resolver)
+        resolver_stop(gateway->resolver);
+    for (unsigned i = 0; gateway->proxies && i < gateway->shared.worker_count; i++)
+        proxy_join(&gateway->proxies[i]);
+    free(gateway->proxies);
+    listen_set_free(&gateway->listens);
+    if (gateway->settings && gateway->settings->config->pid_file)
+        unlink(gateway->settings->config->pid_file);
+    if (gateway->settings)
+        settings_drop(gateway->settings, &gateway->site_counts);
+    if (gateway->resolved)
+        resolve_table_drop(gateway->resolved);
+    if (gateway->resolved_pending)
+        resolve_table_drop(gateway->resolved_pending);
+    tls_tickets_free(gateway->tickets);
+    log_file_close(&gateway->access_file);
+    log_close();
+}
+
+int gateway_run(const struct gateway_options *options, struct config *config) {
+    static struct gateway gateway;
+    the_gateway = &gateway;
+    gateway.options = *options;
+    pthread_mutex_init(&gateway.resolved_lock, NULL);
+    raise_file_limit();
+    if (tls_library_init() < 0) {
+        log_line(LOG_ERROR, NULL, "wolfSSL could not be started");
+        return 1;
+    }
+    if (!probe(&gateway))
+        return 1;
+    int error =
+        worker_open(&gateway.worker, LOG_NO_WORKER, &gateway.shared.features, MAIN_RING_BUFFERS);
+    if (error) {
+        log_line(LOG_ERROR, NULL, "the main ring could not be made: %s", strerror(-error));
+        return 1;
+    }
+    gateway.worker.each_second = each_second;
+    if (!start(&gateway, config))
+        return 1;
+    control_open(&gateway.control, &gateway.worker, options->config_path, command, &gateway);
+    if (!publish(&gateway)) {
+        log_line(LOG_ERROR, NULL, "out of memory");
+        return 1;
+    }
+    say_ready(&gateway);
+    error = worker_loop(&gateway.worker);
+    end(&gateway);
+    worker_close(&gateway.worker);
+    tls_library_cleanup();
+    return error ? 1 : 0;
+}
