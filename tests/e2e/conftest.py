@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: a gateway of one's own, backends, certificates. Everything started here is stopped
+here, and a gateway must have ended well: exit code 0 and no sanitizer report."""
+
+import contextlib
+import resource
+
+import pytest
+
+import peers
+from certificates import Authority
+from gateway import Gateway, servers, site
+from processes import BINARY, SANITIZER
+from wire import ScriptedBackend, connect
+
+
+def pytest_configure(config):
+    # 1,000 connections at once want more descriptors than the usual soft limit.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 20000 if hard == resource.RLIM_INFINITY else min(hard, 20000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def pytest_report_header(config):
+    return f"gateway: {BINARY}, sanitizer: {SANITIZER or 'none'}"
+
+
+def pytest_collection_modifyitems(config, items):
+    if not BINARY.exists():
+        pytest.exit(f"{BINARY} is missing: build it, or name another by RINGWAY", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority):
+    return authority.issue("localhost", "*.localhost", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def rsa_certificate(authority):
+    return authority.issue("localhost", "*.localhost", "127.0.0.1", kind="rsa")
+
+
+@pytest.fixture
+def gateways(tmp_path, authority, certificate):
+    """Makes gateways without starting them: `gateways(sites=..., upstreams=..., ...)`."""
+    made = []
+
+    def make(**config):
+        folder = tmp_path / f"gateway{len(made)}"
+        folder.mkdir()
+        made.append(Gateway(folder, authority, certificate, config))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        if gateway.process is None:
+            continue
+        try:
+            if not gateway.stopped:
+                gateway.stop()
+        finally:
+            print(f"--- log of {gateway.folder.name}:\n{gateway.log[-20000:]}")
+
+
+@pytest.fixture
+def gateway(gateways):
+    """Starts gateways. `gateway(backend)` sends all of localhost to one backend; keywords are
+    the configuration's own."""
+
+    def start(*backends, site_keys=None, upstream_keys=None, **config):
+        if backends:
+            config["sites"] = {
+                "localhost": site(aliases=["*.localhost", "127.0.0.1"], **(site_keys or {}))
+            }
+            config["upstreams"] = {"app": servers(*backends, **(upstream_keys or {}))}
+        return gateways(**config).start()
+
+    return start
+
+
+@pytest.fixture
+def backend():
+    """Starts scripted backends: `backend(script)`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(script, **options):
+            made = ScriptedBackend(script, **options)
+            stack.callback(made.close)
+            return made
+
+        yield start
+
+
+@pytest.fixture
+def client():
+    """Connects raw clients: `client(port, context)`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(connect(*args, **options))
+
+
+@pytest.fixture(scope="session")
+def started():
+    """Starts programs and stops them at the end of the session: `started(peers.python_echo)`."""
+    with contextlib.ExitStack() as stack:
+
+        def start(make, *args, **options):
+            made = make(*args, **options)
+            stack.callback(made.stop)
+            return made
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def echo(started):
+    """The echo of python3-websockets."""
+    return started(peers.python_echo)
+
+
+@pytest.fixture(scope="session")
+def plain_echo(started):
+    """The same without permessage-deflate, for bulk."""
+    return started(peers.python_echo, COMPRESSION="off")
+
+
+@pytest.fixture(scope="session")
+def pages(started):
+    """Node's HTTP server, see servers/pages.js."""
+    return started(peers.node_server, "pages")

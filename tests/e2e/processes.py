@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that the tests start: their output is kept, and each is stopped by its own pid."""
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(os.environ.get("RINGWAY", ROOT / "build" / "ringway")).absolute()
+
+
+def _sanitizer():
+    binary = BINARY.read_bytes() if BINARY.exists() else b""
+    for name, symbol in ("thread", b"__tsan_init"), ("address", b"__asan_init"):
+        if symbol in binary:
+            return name
+    return None
+
+
+SANITIZER = _sanitizer()
+
+# A wait never decides a test by being short: it only bounds a failure. Sanitizers get more of it.
+PATIENCE_S = 60 if SANITIZER else 20
+
+
+def free_port():
+    """A TCP port nobody listens on, from below the range that the kernel picks clients' ports
+    from, so that no connection can take it before the program under test does."""
+    while True:
+        port = random.randint(20000, 31999)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+def wait_until(holds, what, timeout=None):
+    """Polls until `holds()` is true and returns what it returned; fails with `what` otherwise."""
+    deadline = time.monotonic() + (timeout or PATIENCE_S)
+    while True:
+        result = holds()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.01)
+
+
+class Process:
+    """A running program. `stdout` and `stderr` go to one list of lines."""
+
+    def __init__(self, command, **options):
+        self.command = [str(part) for part in command]
+        self.lines = []
+        self._grown = threading.Condition()
+        self._child = subprocess.Popen(
+            self.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+            start_new_session=True,
+            **options,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._child.stdout:
+            with self._grown:
+                self.lines.append(line.rstrip("\n"))
+                self._grown.notify_all()
+        with self._grown:
+            self._grown.notify_all()
+
+    @property
+    def pid(self):
+        return self._child.pid
+
+    @property
+    def output(self):
+        return "\n".join(self.lines)
+
+    @property
+    def running(self):
+        return self._child.poll() is None
+
+    def mark(self):
+        """A place in the output, for `wait_line(since=...)`."""
+        return len(self.lines)
+
+    def wait_line(self, pattern, since=0, timeout=None):
+        """The first line from `since` on that matches, as a match object."""
+        deadline = time.monotonic() + (timeout or PATIENCE_S)
+        with self._grown:
+            while True:
+                for line in self.lines[since:]:
+                    found = re.search(pattern, line)
+                    if found:
+                        return found
+                left = deadline - time.monotonic()
+                ended = not self._reader.is_alive()
+                assert left > 0 and not ended, (
+                    f"no line /{pattern}/ {'before the end of' if ended else 'from'}"
+                    f" {self.command}:\n" + "\n".join(self.lines[since:][-40:])
+                )
+                self._grown.wait(min(left, 0.5))
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def wait(self, timeout=None):
+        """The exit code."""
+        code = self._child.wait(timeout or PATIENCE_S)
+        self._reader.join(5)
+        return code
+
+    def stop(self, number=signal.SIGTERM, timeout=None):
+        """Signals the program, if it still runs, and returns its exit code."""
+        if self.running:
+            self.send_signal(number)
+        try:
+            return self.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.send_signal(signal.SIGKILL)
+            self.wait()
+            raise
+
+    def memory_kb(self):
+        """Resident memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
+    def cpu_s(self):
+        """User and system time used so far."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""At the limits of descriptors and connections: waiting or a clear refusal, and nothing lost."""
+
+import socket
+import time
+
+import pytest
+
+from gateway import servers
+from processes import BINARY, PATIENCE_S, Process, wait_until
+from wire import answering, connect, frame, ok, open_websocket, request
+
+PONG = {"localhost": {"routes": {"/": {"respond": "pong\n"}}}}
+
+
+def ask(wire):
+    wire.send(request())
+    return wire.read_response()
+
+
+def answered(wire, timeout):
+    """Whether the answer to what was sent is there within the time."""
+    wire.sock.settimeout(timeout)
+    try:
+        return bool(wire.buffer) or wire._fill()
+    except TimeoutError:
+        return False
+    finally:
+        wire.sock.settimeout(PATIENCE_S)
+
+
+@pytest.mark.tsan
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_accepting_pauses_without_descriptors_and_goes_on(gateways, tls):
+    """More clients than descriptors: those over wait in the kernel's queue until others leave."""
+    gate = gateways(sites=PONG, workers=1)
+    gate.start(wrapper=["prlimit", "--nofile=64:64"])
+    port = gate.port if tls else gate.plain_port
+    waiting = [connect(port) for _ in range(100)]
+    context = gate.tls_context()
+    gate.wait_log(r"(?i)descriptor|EMFILE|too many open files|accept")
+    served = 0
+    # Whoever has its answer leaves, and so makes room.
+    for wire in waiting:
+        if tls:
+            wire.sock = context.wrap_socket(wire.sock, server_hostname="localhost")
+        assert ask(wire).status == 200, f"after {served}"
+        wire.close()
+        served += 1
+    assert served == 100
+    with connect(gate.plain_port) as wire:
+        assert ask(wire).status == 200
+
+
+def test_paused_accepting_burns_no_cpu(gateways):
+    gate = gateways(sites=PONG, workers=1)
+    gate.start(wrapper=["prlimit", "--nofile=64:64"])
+    wires = [connect(gate.plain_port) for _ in range(100)]
+    gate.wait_log(r"(?i)descriptor|EMFILE|too many open files|accept")
+    used, lines = gate.process.cpu_s(), gate.process.mark()
+    time.sleep(1)  # the window that is measured
+    assert gate.process.cpu_s() - used < 0.3
+    assert gate.process.mark() - lines < 30, "nor does it fill the log"
+    for wire in wires:
+        wire.close()
+
+
+def test_no_descriptor_for_a_backend(gateways, backend):
+    """Then the request is refused, the gateway lives, and is well again afterwards."""
+    server = backend(answering(ok()))
+    gate = gateways(
+        workers=1,
+        sites={"localhost": {"routes": {"/": {"upstream": "app"}}}},
+        upstreams={"app": servers(server, keep_alive=0)},
+    )
+    gate.start(wrapper=["prlimit", "--nofile=64:64"])
+    wires = [connect(gate.plain_port) for _ in range(100)]
+    for wire in wires:
+        wire.send(request())
+    first = [wire for wire in wires if answered(wire, 0.2)]
+    assert first, "some are answered at once"
+    statuses = []
+    for wire in wires:
+        statuses.append(wire.read_response().status)
+        wire.close()
+    assert set(statuses) <= {200, 502, 503} and len(statuses) == 100
+    with connect(gate.plain_port) as wire:
+        assert ask(wire).status == 200
+
+
+def test_max_connections(gateway):
+    """Over the limit: 503 or left waiting; below it again: served."""
+    gate = gateway(sites=PONG, max_connections=10)
+    inside = [connect(gate.plain_port) for _ in range(10)]
+    for wire in inside:
+        assert ask(wire).status == 200
+    over = connect(gate.plain_port)
+    over.send(request())
+    if answered(over, 1):
+        assert over.read_response().status == 503
+        over.read_to_end()
+    for wire in inside:
+        assert ask(wire).status == 200, "those inside are not harmed"
+    for wire in inside:
+        wire.close()
+    over.close()
+
+    def served():
+        with connect(gate.plain_port) as wire:
+            wire.send(request())
+            return answered(wire, 1) and wire.read_response().status == 200
+
+    wait_until(served, "room again")
+
+
+def test_max_connections_of_a_site(gateway, plain_echo):
+    gate = gateway(
+        sites={
+            "small.test": {"max_connections": 5, "routes": {"/": {"upstream": "echo"}}},
+            "localhost": {"routes": {"/": {"respond": "pong\n"}}},
+        },
+        upstreams={"echo": servers(plain_echo)},
+    )
+    inside = [connect(gate.plain_port) for _ in range(5)]
+    for wire in inside:
+        open_websocket(wire, host="small.test")
+    with connect(gate.plain_port) as over:
+        over.send(request(host="small.test"))
+        assert over.read_response().status == 503
+    with connect(gate.plain_port) as other:
+        assert ask(other).status == 200, "another site is not concerned"
+    for wire in inside:
+        wire.send(frame(1, b"fine", masked=True))
+        assert wire.read_frame()[1] == b"fine"
+        wire.close()
+
+    def served():
+        with connect(gate.plain_port) as wire:
+            wire.send(request(host="small.test"))
+            return wire.read_response().status != 503
+
+    wait_until(served, "room again")
+
+
+def test_many_connections_that_say_nothing(gateway):
+    """They cost little and are gone at their time; others are served meanwhile."""
+    gate = gateway(sites=PONG, timeouts={"head": "1s", "handshake": "1s"})
+    silent = [connect(gate.port if turn % 2 else gate.plain_port) for turn in range(400)]
+    with connect(gate.plain_port) as wire:
+        assert ask(wire).status == 200
+    for wire in silent:
+        wire.read_to_end()
+        wire.close()
+    wait_until(lambda: gate.process.open_files() < 100, "their descriptors given back")
+
+
+def test_port_in_use(gateways):
+    gate = gateways(sites=PONG)
+    with socket.create_server(("127.0.0.1", gate.plain_port)):
+        gate.write()
+        process = Process([BINARY, "run", "-c", gate.path])
+        assert process.wait() == 1
+    assert f"127.0.0.1:{gate.plain_port}" in process.output
+    assert "in use" in process.output.lower()
