@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/channel.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#define FLUSH_PARTS 16
+
+struct tls_context {
+    WOLFSSL_CTX *ctx;
+    int group;
+    bool verifies;
+};
+
+static const struct {
+    const char *name;
+    int id;
+} groups[] = {
+    {"X25519", WOLFSSL_ECC_X25519},
+    {"P-256", WOLFSSL_ECC_SECP256R1},
+    {"P-384", WOLFSSL_ECC_SECP384R1},
+#ifdef WOLFSSL_HAVE_MLKEM
+    {"X25519MLKEM768", WOLFSSL_X25519MLKEM768},
+#endif
+};
+
+// --- context ----------------------------------------------------------------------------------
+
+static int on_receive(WOLFSSL *ssl, char *buffer, int size, void *subject);
+static int on_send(WOLFSSL *ssl, char *bytes, int size, void *subject);
+
+static int group_find(const char *name) {
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (strcasecmp(groups[i].name, name) == 0)
+            return groups[i].id;
+    return 0;
+}
+
+static const char *cipher_of(const struct tls_options *options) {
+    if (options->cipher)
+        return options->cipher;
+    return strcmp(options->version, "1.3") == 0
+               ? "TLS13-AES128-GCM-SHA256"
+               : "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
+}
+
+// Returns NULL, or what the library does not accept.
+static const char *context_configure(struct tls_context *context,
+                                     const struct tls_options *options) {
+    WOLFSSL_CTX *ctx = context->ctx;
+    context->group = group_find(options->group);
+    if (context->group == 0 || wolfSSL_CTX_set_groups(ctx, &context->group, 1) != WOLFSSL_SUCCESS)
+        return "group";
+    if (wolfSSL_CTX_set_cipher_list(ctx, cipher_of(options)) != WOLFSSL_SUCCESS)
+        return "cipher";
+    // The cache is one for the process, behind a lock.
+    wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
+    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+    context->verifies = options->ca_path != NULL;
+    if (context->verifies) {
+        if (wolfSSL_CTX_load_verify_locations(ctx, options->ca_path, NULL) != WOLFSSL_SUCCESS)
+            return "file of certificates (ca)";
+        wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
+    }
+    wolfSSL_CTX_SetIORecv(ctx, on_receive);
+    wolfSSL_CTX_SetIOSend(ctx, on_send);
+    return NULL;
+}
+
+struct tls_context *tls_context_new(const struct tls_options *options, char *why, size_t why_size) {
+    struct tls_context *context = calloc(1, sizeof *context);
+    bool is_1_3 = strcmp(options->version, "1.3") == 0;
+    if (context)
+        context->ctx =
+            wolfSSL_CTX_new(is_1_3 ? wolfTLSv1_3_client_method() : wolfTLSv1_2_client_method());
+    if (!context || !context->ctx) {
+        free(context);
+        snprintf(why, why_size, "out of memory");
+        return NULL;
+    }
+    const char *unknown = context_configure(context, options);
+    if (!unknown)
+        return context;
+    snprintf(why, why_size, "TLS %s: this %s cannot be used with this wolfSSL", options->version,
+             unknown);
+    tls_context_free(context);
+    return NULL;
+}
+
+void tls_context_free(struct tls_context *context) {
+    if (!context)
+        return;
+    wolfSSL_CTX_free(context->ctx);
+    free(context);
+}
+
+// --- life -------------------------------------------------------------------------------------
+
+void channel_open(struct channel *channel, struct worker *worker, int fd) {
+    *channel = (struct channel){.worker = worker, .fd = fd};
+}
+
+void channel_close(struct channel *channel) {
+    wolfSSL_free(channel->ssl);
+    channel->ssl = NULL;
+    chain_clear(&channel->worker->chunks, &channel->out);
+    if (channel->fd >= 0)
+        ring_close_socket(channel->worker->ring, channel->fd);
+    channel->fd = -1;
+}
+
+int channel_secure(struct channel *channel, struct tls_context *context,
+                   const struct target *target) {
+    WOLFSSL *ssl = wolfSSL_new(context->ctx);
+    if (!ssl)
+        return -ENOMEM;
+    channel->ssl = ssl;
+    wolfSSL_SetIOReadCtx(ssl, channel);
+    wolfSSL_SetIOWriteCtx(ssl, channel);
+    char alpn[] = "http/1.1";
+    wolfSSL_UseALPN(ssl, alpn, sizeof alpn - 1, WOLFSSL_ALPN_CONTINUE_ON_MISMATCH);
+    if (!target_is_literal(target))
+        wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, target->host,
+                       (unsigned short)strlen(target->host));
+    if (context->verifies)
+        wolfSSL_check_domain_name(ssl, target->host);
+    if (wolfSSL_version(ssl) == TLS1_3_VERSION)
+        wolfSSL_UseKeyShare(ssl, (word16)context->group);
+    return 0;
+}
+
+// --- receiving --------------------------------------------------------------------------------
+
+void channel_wake(struct channel *channel, enum channel_hangup hangup) {
+    channel->dry = false;
+    channel->hung_up = channel->hung_up || hangup == CHANNEL_HUNG_UP;
+}
+
+// Reads what the socket has into the worker's scratch memory.
+static ssize_t socket_receive(struct channel *channel, struct str *bytes) {
+    struct worker *worker = channel->worker;
+    if (channel->dry)
+        return -EAGAIN;
+    ssize_t n =
+        ring_recv_now(worker->ring, channel->fd, worker->read_scratch, WORKER_SCRATCH_BYTES);
+    // A short read has emptied the socket; if more comes, the poll tells again.
+    channel->dry = n == -EAGAIN || (n < WORKER_SCRATCH_BYTES && !channel->hung_up);
+    if (n > 0)
+        *bytes = (struct str){(const char *)worker->read_scratch, (size_t)n};
+    return n;
+}
+
+// wolfSSL asks for a record's head, then for the rest of it.
+static int on_receive(WOLFSSL *ssl, char *buffer, int size, void *subject) {
+    (void)ssl;
+    struct channel *channel = subject;
+    if (channel->raw.len == 0) {
+        ssize_t n = socket_receive(channel, &channel->raw);
+        if (n == -EAGAIN)
+            return WOLFSSL_CBIO_ERR_WANT_READ;
+        if (n <= 0) {
+            channel->error = (int)n;
+            return n == 0 ? WOLFSSL_CBIO_ERR_CONN_CLOSE : WOLFSSL_CBIO_ERR_GENERAL;
+        }
+    }
+    size_t n = (size_t)size < channel->raw.len ? (size_t)size : channel->raw.len;
+    memcpy(buffer, channel->raw.ptr, n);
+    channel->raw = str_skip(channel->raw, n);
+    return (int)n;
+}
+
+// What a wolfSSL call that did not succeed means: -EAGAIN, 0 for the end of the stream, or an
+// error.
+static int tls_result(struct channel *channel, int result) {
+    int code = wolfSSL_get_error(channel->ssl, result);
+    if (code == WOLFSSL_ERROR_WANT_READ)
+        return -EAGAIN;
+    if (code == WOLFSSL_ERROR_ZERO_RETURN)
+        return 0;
+    if (channel->error < 0)
+        return channel->error;
+    if (code == SOCKET_PEER_CLOSED_E)
+        return 0;
+    char text[WOLFSSL_MAX_ERROR_SZ];
+    wolfSSL_ERR_error_string_n((unsigned long)code, text, sizeof text);
+    snprintf(channel->why, sizeof channel->why, "%.*s", CHANNEL_WHY_MAX - 1, text);
+    return -EPROTO;
+}
+
+static int wire_flush(struct channel *channel);
+
+static ssize_t tls_receive(struct channel *channel, struct str *bytes) {
+    struct worker *worker = channel->worker;
+    int n = wolfSSL_read(channel->ssl, worker->open_scratch, WORKER_SCRATCH_BYTES);
+    // Reading may have to write: an alert, a key update.
+    int flushed = wire_flush(channel);
+    if (n <= 0)
+        return tls_result(channel, n);
+    *bytes = (struct str){(const char *)worker->open_scratch, (size_t)n};
+    return flushed < 0 ? flushed : n;
+}
+
+ssize_t channel_receive(struct channel *channel, struct str *bytes) {
+    return channel->ssl ? tls_receive(channel, bytes) : socket_receive(channel, bytes);
+}
+
+int channel_handshake(struct channel *channel) {
+    int result = wolfSSL_connect(channel->ssl);
+    int flushed = wire_flush(channel);
+    if (flushed < 0)
+        return flushed;
+    if (result == WOLFSSL_SUCCESS)
+        return 0;
+    int verdict = tls_result(channel, result);
+    return verdict == 0 ? -ECONNRESET : verdict; // the end of the stream is too early here
+}
+
+// --- sending ----------------------------------------------------------------------------------
+
+// Sends what it can at once and keeps the rest.
+static int socket_send(struct channel *channel, const void *bytes, size_t n) {
+    struct worker *worker = channel->worker;
+    ssize_t sent = 0;
+    if (!channel_is_backlogged(channel)) {
+        struct iovec part = {(void *)bytes, n};
+        sent = ring_send_now(worker->ring, channel->fd, &part, 1);
+        if (sent < 0 && sent != -EAGAIN)
+            return (int)sent;
+        if (sent < 0)
+            sent = 0;
+    }
+    if ((size_t)sent == n)
+        return 0;
+    return chain_append(&worker->chunks, &channel->out, (const uint8_t *)bytes + sent,
+                        n - (size_t)sent);
+}
+
+static int wire_flush(struct channel *channel) {
+    size_t n = channel->wire_bytes;
+    channel->wire_bytes = 0;
+    return n == 0 ? 0 : socket_send(channel, channel->worker->seal_scratch, n);
+}
+
+static int on_send(WOLFSSL *ssl, char *bytes, int size, void *subject) {
+    (void)ssl;
+    struct channel *channel = subject;
+    if ((size_t)size > WORKER_SEAL_BYTES - channel->wire_bytes)
+        return WOLFSSL_CBIO_ERR_GENERAL;
+    memcpy(channel->worker->seal_scratch + channel->wire_bytes, bytes, (size_t)size);
+    channel->wire_bytes += (size_t)size;
+    return size;
+}
+
+int channel_send(struct channel *channel, const void *bytes, size_t n) {
+    assert(n <= CHANNEL_WRITE_MAX && !channel_is_backlogged(channel));
+    if (!channel->ssl)
+        return socket_send(channel, bytes, n);
+    int written = wolfSSL_write(channel->ssl, bytes, (int)n);
+    int flushed = wire_flush(channel);
+    if (written > 0)
+        return flushed;
+    int verdict = tls_result(channel, written);
+    return verdict == 0 ? -ECONNRESET : verdict;
+}
+
+int channel_flush(struct channel *channel) {
+    struct worker *worker = channel->worker;
+    while (channel_is_backlogged(channel)) {
+        struct iovec parts[FLUSH_PARTS];
+        int count = chain_parts(&channel->out, parts, FLUSH_PARTS);
+        ssize_t sent = ring_send_now(worker->ring, channel->fd, parts, count);
+        if (sent == -EAGAIN)
+            return 0;
+        if (sent < 0)
+            return (int)sent;
+        chain_consume(&worker->chunks, &channel->out, (size_t)sent);
+    }
+    return 0;
+}

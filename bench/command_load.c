@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/command.h"
+
+#include "bench/load.h"
+#include "bench/options.h"
+#include "bench/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+static const char *const tls_versions[] = {"1.3", "1.2", NULL};
+static const char *const tls_groups[] = {"X25519", "P-256", "P-384", "X25519MLKEM768", NULL};
+
+struct load_arguments {
+    uint64_t connections, message_bytes, duration_ms, warmup_ms, rate, ramp_ms, timeout_ms, threads;
+    int mode;                   // enum load_mode; -1: not given
+    int tls_version, tls_group; // places in the lists above
+    const char *cipher, *ca_path, *json_path, *pids;
+    struct option_list fields;
+};
+
+#define AT(member) offsetof(struct load_arguments, member)
+
+static const struct option_row rows[] = {
+    {.name = "connections",
+     .letter = 'c',
+     .kind = OPTION_COUNT,
+     .offset = AT(connections),
+     .min = 1,
+     .max = 1000000,
+     .argument = "N",
+     .help = "how many clients (64)"},
+    {.name = "size",
+     .letter = 's',
+     .kind = OPTION_SIZE,
+     .offset = AT(message_bytes),
+     .min = 0,
+     .max = UINT64_C(1) << 40,
+     .argument = "BYTES",
+     .help = "of each message: 128, 16K, 1M (128)"},
+    {.name = "duration",
+     .letter = 'd',
+     .kind = OPTION_DURATION,
+     .offset = AT(duration_ms),
+     .min = 100,
+     .max = 604800000,
+     .argument = "TIME",
+     .help = "what is measured: 500ms, 10s, 2m (10s)"},
+    {.name = "mode",
+     .letter = 'm',
+     .kind = OPTION_CHOICE,
+     .offset = AT(mode),
+     .choices = load_mode_names,
+     .argument = "MODE",
+     .help = "ping-pong: each client has one message under way (default)\n"
+             "open-loop: messages at --rate, whatever comes back\n"
+             "hold: one message each, then silence\n"
+             "storm: connect, upgrade, close, and again"},
+    {.name = "rate",
+     .letter = 'r',
+     .kind = OPTION_COUNT,
+     .offset = AT(rate),
+     .min = 1,
+     .max = 100000000,
+     .argument = "N",
+     .help = "messages a second, of all clients together; latency counts\n"
+             "from when a message was due. Implies --mode open-loop"},
+    {.name = "threads",
+     .letter = 't',
+     .kind = OPTION_COUNT,
+     .offset = AT(threads),
+     .min = 1,
+     .max = 256,
+     .argument = "N",
+     .help = "threads of load (1)"},
+    {.name = "warmup",
+     .letter = 'w',
+     .kind = OPTION_DURATION,
+     .offset = AT(warmup_ms),
+     .max = 3600000,
+     .argument = "TIME",
+     .help = "load before what is measured (1s)"},
+    {.name = "ramp",
+     .kind = OPTION_DURATION,
+     .offset = AT(ramp_ms),
+     .max = 86400000,
+     .argument = "TIME",
+     .help = "open the connections over this time (as fast as they open)"},
+    {.name = "timeout",
+     .kind = OPTION_DURATION,
+     .offset = AT(timeout_ms),
+     .min = 100,
+     .max = 3600000,
+     .argument = "TIME",
+     .help = "for opening, for an echo, for closing (10s)"},
+    {.name = "header",
+     .letter = 'H',
+     .kind = OPTION_LIST,
+     .offset = AT(fields),
+     .argument = "FIELD",
+     .help = "one more field of the request, \"Name: value\"; repeatable"},
+    {.name = "tls",
+     .kind = OPTION_CHOICE,
+     .offset = AT(tls_version),
+     .choices = tls_versions,
+     .argument = "VERSION",
+     .help = "1.3 or 1.2 (1.3)"},
+    {.name = "group",
+     .kind = OPTION_CHOICE,
+     .offset = AT(tls_group),
+     .choices = tls_groups,
+     .argument = "GROUP",
+     .help = "X25519, P-256, P-384, X25519MLKEM768 (X25519)"},
+    {.name = "cipher",
+     .kind = OPTION_TEXT,
+     .offset = AT(cipher),
+     .argument = "NAME",
+     .help = "cipher suite (AES-128-GCM of the version)"},
+    {.name = "ca",
+     .kind = OPTION_TEXT,
+     .offset = AT(ca_path),
+     .argument = "FILE",
+     .help = "verify the certificate against these (not verified)"},
+    {.name = "pid",
+     .kind = OPTION_TEXT,
+     .offset = AT(pids),
+     .argument = "PID,...",
+     .help = "the server's processes, when on this machine: their CPU\n"
+             "time and memory are reported too"},
+    {.name = "json",
+     .kind = OPTION_TEXT,
+     .offset = AT(json_path),
+     .argument = "FILE",
+     .help = "write the result as JSON (- is stdout, instead of the table)"},
+    {0},
+};
+
+static void help(void) {
+    printf("ringway-bench load URL [OPTION...]\n\n"
+           "Puts load on a WebSocket server that echoes, at ws:// or wss://, and checks every\n"
+           "echo.\n\n");
+    options_help(stdout, rows);
+}
+
+static int usage_error(const char *why) {
+    fprintf(stderr, "ringway-bench: %s\nTry: ringway-bench load --help\n", why);
+    return EXIT_USAGE;
+}
+
+static int run_error(const char *why) {
+    fprintf(stderr, "ringway-bench: %s\n", why);
+    return EXIT_FAILURE;
+}
+
+static bool is_field(const char *text) {
+    const char *colon = strchr(text, ':');
+    return colon && colon != text && !strpbrk(text, "\r\n");
+}
+
+// Joins the fields to header lines. Allocated; NULL with a sentence in `why`.
+static char *fields_join(const struct option_list *fields, char *why, size_t why_size) {
+    size_t size = 1;
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!is_field(fields->items[i])) {
+            snprintf(why, why_size, "--header %s: must be \"Name: value\"", fields->items[i]);
+            return NULL;
+        }
+        size += strlen(fields->items[i]) + 2;
+    }
+    if (size > CHANNEL_WRITE_MAX / 2) {
+        snprintf(why, why_size, "--header: more than %d bytes in all", CHANNEL_WRITE_MAX / 2);
+        return NULL;
+    }
+    char *joined = calloc(1, size);
+    size_t n = 0;
+    for (size_t i = 0; joined && i < fields->count; i++)
+        n += (size_t)sprintf(joined + n, "%s\r\n", fields->items[i]);
+    if (!joined)
+        snprintf(why, why_size, "out of memory");
+    return joined;
+}
+
+static bool mode_choose(struct load_arguments *arguments, char *why, size_t why_size) {
+    bool is_paced = arguments->rate > 0;
+    if (arguments->mode < 0)
+        arguments->mode = is_paced ? LOAD_OPEN_LOOP : LOAD_PING_PONG;
+    if (is_paced == (arguments->mode == LOAD_OPEN_LOOP))
+        return true;
+    snprintf(why, why_size,
+             is_paced ? "--rate goes with --mode open-loop only" : "--mode open-loop needs --rate");
+    return false;
+}
+
+static bool settings_fill(struct load_settings *settings, struct load_arguments *arguments,
+                          const char *url, char *why, size_t why_size) {
+    if (!url) {
+        snprintf(why, why_size, "which URL?");
+        return false;
+    }
+    if (!mode_choose(arguments, why, why_size))
+        return false;
+    if (arguments->pids && !process_set_parse(&settings->server, arguments->pids)) {
+        snprintf(why, why_size, "--pid %s: no such process", arguments->pids);
+        return false;
+    }
+    uint64_t connections = arguments->connections;
+    settings->warmup_ms = arguments->warmup_ms;
+    settings->duration_ms = arguments->duration_ms;
+    settings->progress = isatty(STDERR_FILENO) ? LOAD_LIVE : LOAD_QUIET;
+    settings->plan = (struct load_plan){
+        .mode = (enum load_mode)arguments->mode,
+        .connections = connections,
+        .threads = arguments->threads < connections ? arguments->threads : connections,
+        .message_bytes = arguments->message_bytes,
+        .rate = arguments->rate,
+        .ramp_ms = arguments->ramp_ms,
+        .timeout_ms = arguments->timeout_ms,
+        .tls = {.version = tls_versions[arguments->tls_version],
+                .group = tls_groups[arguments->tls_group],
+                .cipher = arguments->cipher,
+                .ca_path = arguments->ca_path},
+    };
+    return target_parse(&settings->plan.target, url, why, why_size);
+}
+
+static bool json_write(const char *path, const struct load_settings *settings,
+                       const struct load_result *result) {
+    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (!out)
+        return false;
+    report_json(out, settings, result);
+    bool is_good = fflush(out) == 0 && !ferror(out);
+    if (out != stdout)
+        is_good = fclose(out) == 0 && is_good;
+    return is_good;
+}
+
+// Plays what the settings say and reports it.
+static int run(struct load_settings *settings, const char *json_path) {
+    char why[300];
+    struct load_plan *plan = &settings->plan;
+    if (!target_resolve(&plan->target, why, sizeof why) ||
+        ring_probe(&plan->features, why, sizeof why) < 0)
+        return run_error(why);
+    struct load_result *result = calloc(1, sizeof *result);
+    if (!result)
+        return run_error("out of memory");
+    wolfSSL_Init();
+    int code = EXIT_FAILURE;
+    if (!load_run(settings, result, why, sizeof why)) {
+        run_error(why);
+    } else {
+        code = result->stats.opened > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        if (!json_path || strcmp(json_path, "-") != 0)
+            report_table(stdout, settings, result);
+        if (json_path && !json_write(json_path, settings, result)) {
+            fprintf(stderr, "ringway-bench: %s: %s\n", json_path, strerror(errno));
+            code = EXIT_FAILURE;
+        }
+    }
+    wolfSSL_Cleanup();
+    free(result);
+    return code;
+}
+
+int command_load(int argc, char **argv) {
+    char why[300];
+    const char *url;
+    struct load_arguments arguments = {.connections = 64,
+                                       .message_bytes = 128,
+                                       .duration_ms = 10000,
+                                       .warmup_ms = 1000,
+                                       .timeout_ms = 10000,
+                                       .threads = 1,
+                                       .mode = -1};
+    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        help();
+        return EXIT_SUCCESS;
+    }
+    struct load_settings settings = {0};
+    if (!options_parse(rows, &arguments, argc, argv, &url, why, sizeof why) ||
+        !settings_fill(&settings, &arguments, url, why, sizeof why))
+        return usage_error(why);
+    char *fields = fields_join(&arguments.fields, why, sizeof why);
+    if (!fields)
+        return usage_error(why);
+    settings.plan.fields = fields;
+    int code = run(&settings, arguments.json_path);
+    free(fields);
+    return code;
+}

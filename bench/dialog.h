@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a client says on an open WebSocket, and what it makes of the answers: masked messages out,
+// echoes compared with what was sent, pings answered, the closing handshake. Bytes in, event out;
+// bytes to send on demand. Knows no socket.
+#ifndef RINGWAY_BENCH_DIALOG_H
+#define RINGWAY_BENCH_DIALOG_H
+
+#include "bench/frame.h"
+#include "bench/random.h"
+#include "core/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CLOSE_NORMAL 1000 // RFC 6455 §7.4.1
+#define CLOSE_GOING_AWAY 1001
+#define CLOSE_NO_STATUS 1005 // stands for a Close frame without a code
+
+enum dialog_event {
+    DIALOG_WANTS_MORE, // the input is used up
+    DIALOG_ECHO,       // one message has come back as it was
+    DIALOG_PING,       // answered by the next `dialog_fill`
+    DIALOG_CLOSE,      // the peer's Close, with `close_code`; answered by the next `dialog_fill`
+    DIALOG_WRONG,      // not what was sent; `why`
+    DIALOG_BROKEN,     // against RFC 6455; `why`
+};
+
+// A message on its way, out or back.
+struct dialog_message {
+    uint64_t start;    // in the pattern
+    uint64_t position; // payload bytes done
+};
+
+// A control frame that is being put together or waits to be sent.
+struct dialog_control {
+    uint8_t opcode; // 0: none
+    uint8_t length;
+    uint8_t payload[FRAME_CONTROL_MAX];
+};
+
+struct dialog {
+    uint64_t connection;    // names the messages
+    uint64_t message_bytes; // of each
+    struct random *random;  // for masking keys
+    uint64_t due;           // messages asked for
+    uint64_t sent;          // of them, given out in full
+    uint64_t echoed;        // of them, back
+    struct frame out_frame; // of the message being given out
+    struct dialog_message out, back;
+    struct frame_reader in;
+    struct dialog_control control_in, control_out;
+    bool out_begun;      // the head of `out_frame` has been given out
+    bool back_begun;     // the first frame of the echo has come
+    bool close_sent;     // nothing may be sent any more
+    bool close_received; // nothing comes any more
+    unsigned close_code; // DIALOG_CLOSE
+    const char *why;
+};
+
+// Starts anew, in any memory.
+void dialog_start(struct dialog *dialog, uint64_t connection, uint64_t message_bytes,
+                  struct random *random);
+
+// Asks for one more message.
+static inline void dialog_send(struct dialog *dialog) {
+    dialog->due++;
+}
+
+// Asks for a Close frame, to be sent as soon as what is due has been.
+void dialog_close(struct dialog *dialog, unsigned code);
+
+static inline uint64_t dialog_outstanding(const struct dialog *dialog) {
+    return dialog->due - dialog->echoed;
+}
+
+// Writes the next bytes to be sent to `out`, at least 256 of room, and returns their number; 0 when
+// there is nothing to send.
+size_t dialog_fill(struct dialog *dialog, uint8_t *out, size_t size);
+
+// Takes bytes off the front of `input` up to the next event.
+enum dialog_event dialog_take(struct dialog *dialog, struct str *input);
+
+#endif

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/echo.h"
+
+#include "bench/frame.h"
+#include "bench/upgrade.h"
+#include "core/chunk.h"
+#include "core/container.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum {
+    READS_PER_TURN = 8, // then the others have theirs
+    FLUSH_PARTS = 16,
+    RETRY_MS = 100,
+    CLOSE_PROTOCOL_ERROR = 1002, // RFC 6455 §7.4.1
+};
+
+enum echo_state { ECHO_HEAD, ECHO_OPEN, ECHO_DRAINING, ECHO_ENDING };
+
+struct echo_conn {
+    struct echo_server *server;
+    struct echo_conn *prev, *next;
+    int fd;
+    enum echo_state state;
+    struct op rx, tx;
+    struct task again;  // goes on reading in the next turn
+    struct chunk *head; // HEAD: the request so far
+    struct chain out;   // what the socket did not take
+    struct frame_reader in;
+    bool hung_up;
+};
+
+// Output of one turn, in the worker's seal scratch.
+struct output {
+    uint8_t *bytes;
+    size_t n;
+};
+
+static void accept_done(struct op *op, int result, uint8_t *buffer);
+static void retry_fired(struct timer *timer);
+static void rx_done(struct op *op, int result, uint8_t *buffer);
+static void tx_done(struct op *op, int result, uint8_t *buffer);
+static void receive(struct echo_conn *conn);
+static void receive_again(struct task *task);
+static void input_take(struct echo_conn *conn, struct str input);
+static void send_output(struct echo_conn *conn, const struct output *output);
+static void end(struct echo_conn *conn);
+static void join(struct echo_conn *conn);
+
+// --- accepting --------------------------------------------------------------------------------
+
+void echo_server_start(struct echo_server *server, struct worker *worker, int listener) {
+    *server = (struct echo_server){.worker = worker,
+                                   .listener = listener,
+                                   .accept.done = accept_done,
+                                   .retry.fired = retry_fired};
+    ring_accept(worker->ring, &server->accept, listener);
+}
+
+void echo_server_clear(struct echo_server *server) {
+    struct echo_conn *conn, *next;
+    DL_FOREACH_SAFE(server->conns, conn, next) {
+        chain_clear(&server->worker->chunks, &conn->out);
+        if (conn->head)
+            chunk_put(&server->worker->chunks, conn->head);
+        close(conn->fd);
+        free(conn);
+    }
+    server->conns = NULL;
+    chunk_pool_clear(&server->worker->chunks);
+}
+
+static void retry_fired(struct timer *timer) {
+    struct echo_server *server = container_of(timer, struct echo_server, retry);
+    ring_accept(server->worker->ring, &server->accept, server->listener);
+}
+
+static bool conn_start(struct echo_server *server, int fd) {
+    struct echo_conn *conn = calloc(1, sizeof *conn);
+    if (!conn)
+        return false;
+    *conn = (struct echo_conn){.server = server,
+                               .fd = fd,
+                               .rx.done = rx_done,
+                               .tx.done = tx_done,
+                               .again.run = receive_again,
+                               .head = chunk_get(&server->worker->chunks, UPGRADE_HEAD_MAX)};
+    if (!conn->head) {
+        free(conn);
+        return false;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    DL_APPEND(server->conns, conn);
+    ring_poll_in(server->worker->ring, &conn->rx, fd);
+    return true;
+}
+
+static void accept_done(struct op *op, int result, uint8_t *buffer) {
+    (void)buffer;
+    struct echo_server *server = container_of(op, struct echo_server, accept);
+    struct worker *worker = server->worker;
+    if (result >= 0 && !conn_start(server, result))
+        ring_close_socket(worker->ring, result);
+    if (op->submitted)
+        return;
+    if (result >= 0)
+        ring_accept(worker->ring, op, server->listener);
+    else // no descriptor or no memory: there may be some soon
+        timer_set(&worker->timers, &server->retry, worker->now_ms + RETRY_MS);
+}
+
+// --- receiving --------------------------------------------------------------------------------
+
+static void rx_done(struct op *op, int result, uint8_t *buffer) {
+    (void)buffer;
+    struct echo_conn *conn = container_of(op, struct echo_conn, rx);
+    if (conn->state == ECHO_ENDING) {
+        join(conn);
+        return;
+    }
+    if (result < 0) {
+        end(conn);
+        return;
+    }
+    if (!op->submitted)
+        ring_poll_in(conn->server->worker->ring, op, conn->fd);
+    conn->hung_up = conn->hung_up || op->poll_events & (POLLHUP | POLLRDHUP | POLLERR);
+    receive(conn);
+}
+
+static void receive_again(struct task *task) {
+    struct echo_conn *conn = container_of(task, struct echo_conn, again);
+    if (conn->state == ECHO_ENDING)
+        join(conn);
+    else
+        receive(conn);
+}
+
+static void receive(struct echo_conn *conn) {
+    struct worker *worker = conn->server->worker;
+    for (int reads = 0; reads < READS_PER_TURN; reads++) {
+        if (!chain_is_empty(&conn->out))
+            return; // goes on when the client has taken that
+        ssize_t n =
+            ring_recv_now(worker->ring, conn->fd, worker->read_scratch, WORKER_SCRATCH_BYTES);
+        if (n == -EAGAIN)
+            return;
+        if (n <= 0) {
+            end(conn);
+            return;
+        }
+        input_take(conn, (struct str){(const char *)worker->read_scratch, (size_t)n});
+        if (conn->state == ECHO_ENDING)
+            return;
+        if (n < WORKER_SCRATCH_BYTES && !conn->hung_up)
+            return; // the socket is empty; the poll tells of more
+    }
+    worker_defer(worker, &conn->again);
+}
+
+// --- the upgrade ------------------------------------------------------------------------------
+
+static void answer(struct output *output, enum upgrade_verdict verdict, const char *accept) {
+    char *out = (char *)output->bytes;
+    if (verdict == UPGRADE_DONE)
+        output->n = (size_t)sprintf(out,
+                                    "HTTP/1.1 101 Switching Protocols\r\n"
+                                    "Upgrade: websocket\r\n"
+                                    "Connection: Upgrade\r\n"
+                                    "Sec-WebSocket-Accept: %s\r\n\r\n",
+                                    accept);
+    else
+        output->n = (size_t)sprintf(out,
+                                    "HTTP/1.1 %s\r\n"
+                                    "Upgrade: websocket\r\n"
+                                    "Sec-WebSocket-Version: 13\r\n"
+                                    "Connection: close\r\n"
+                                    "Content-Length: 0\r\n\r\n",
+                                    verdict == UPGRADE_REFUSED ? "426 Upgrade Required"
+                                                               : "400 Bad Request");
+}
+
+static void finish(struct echo_conn *conn) {
+    conn->state = ECHO_DRAINING;
+    if (chain_is_empty(&conn->out))
+        ring_shutdown(conn->server->worker->ring, conn->fd, RING_SHUTDOWN_SEND);
+}
+
+// Takes bytes of the request's head. Returns those that follow it.
+static struct str head_take(struct echo_conn *conn, struct str input) {
+    struct worker *worker = conn->server->worker;
+    struct chunk *head = conn->head;
+    uint32_t before = head->end;
+    size_t room = UPGRADE_HEAD_MAX - before;
+    size_t n = input.len < room ? input.len : room;
+    memcpy(head->data + before, input.ptr, n);
+    head->end += (uint32_t)n;
+
+    char accept[UPGRADE_ACCEPT_TEXT];
+    struct upgrade_result result;
+    struct str all = {(const char *)head->data, head->end};
+    enum upgrade_verdict verdict = upgrade_request_check(all, accept, &result);
+    if (verdict == UPGRADE_WANTS_MORE)
+        return str_skip(input, input.len);
+    chunk_put(&worker->chunks, head);
+    conn->head = NULL;
+    struct output output = {.bytes = worker->seal_scratch};
+    answer(&output, verdict, accept);
+    conn->state = ECHO_OPEN;
+    send_output(conn, &output);
+    if (verdict != UPGRADE_DONE && conn->state == ECHO_OPEN)
+        finish(conn);
+    return str_skip(input, result.head_bytes - before);
+}
+
+// --- echoing ----------------------------------------------------------------------------------
+
+static uint8_t opcode_back(uint8_t opcode) {
+    return opcode == OPCODE_PING ? OPCODE_PONG : opcode;
+}
+
+static void head_echo(const struct frame *frame, struct output *output) {
+    if (frame->opcode == OPCODE_PONG)
+        return;
+    struct frame back = {
+        .opcode = opcode_back(frame->opcode), .fin = frame->fin, .length = frame->length};
+    output->n += frame_head_write(output->bytes + output->n, &back);
+}
+
+static void payload_echo(const struct frame_reader *in, struct output *output) {
+    if (in->frame.opcode == OPCODE_PONG)
+        return;
+    frame_mask(output->bytes + output->n, (const uint8_t *)in->payload.ptr, in->payload.len,
+               in->frame.key, in->position);
+    output->n += in->payload.len;
+}
+
+static void protocol_error(struct output *output) {
+    struct frame frame = {.opcode = OPCODE_CLOSE, .fin = true, .length = 2};
+    output->n += frame_head_write(output->bytes + output->n, &frame);
+    output->bytes[output->n++] = CLOSE_PROTOCOL_ERROR >> 8;
+    output->bytes[output->n++] = CLOSE_PROTOCOL_ERROR & 0xff;
+}
+
+// A frame back is shorter than the frame in, so the output of a read fits where the read did, but
+// for one head that began earlier. Returns false when nothing more is to be said.
+static bool frames_echo(struct echo_conn *conn, struct str input, struct output *output) {
+    for (;;) {
+        switch (frame_next(&conn->in, &input)) {
+        case FRAME_WANTS_MORE:
+            return true;
+        case FRAME_HEAD:
+            if (!conn->in.frame.masked) { // RFC 6455 §5.1
+                protocol_error(output);
+                return false;
+            }
+            head_echo(&conn->in.frame, output);
+            break;
+        case FRAME_PAYLOAD:
+            payload_echo(&conn->in, output);
+            break;
+        case FRAME_END:
+            if (conn->in.frame.opcode == OPCODE_CLOSE)
+                return false;
+            break;
+        case FRAME_BROKEN:
+            protocol_error(output);
+            return false;
+        }
+    }
+}
+
+static void input_take(struct echo_conn *conn, struct str input) {
+    if (conn->state == ECHO_HEAD)
+        input = head_take(conn, input);
+    if (conn->state != ECHO_OPEN || input.len == 0)
+        return;
+    struct output output = {.bytes = conn->server->worker->seal_scratch};
+    bool goes_on = frames_echo(conn, input, &output);
+    send_output(conn, &output);
+    if (!goes_on && conn->state == ECHO_OPEN)
+        finish(conn);
+}
+
+// --- sending ----------------------------------------------------------------------------------
+
+// Sends what it can and keeps the rest.
+static void send_output(struct echo_conn *conn, const struct output *output) {
+    struct worker *worker = conn->server->worker;
+    if (output->n == 0)
+        return;
+    ssize_t sent = 0;
+    if (chain_is_empty(&conn->out)) {
+        struct iovec part = {output->bytes, output->n};
+        sent = ring_send_now(worker->ring, conn->fd, &part, 1);
+        if (sent == (ssize_t)output->n)
+            return;
+    }
+    if (sent == -EAGAIN)
+        sent = 0;
+    if (sent < 0 || chain_append(&worker->chunks, &conn->out, output->bytes + sent,
+                                 output->n - (size_t)sent) < 0) {
+        end(conn);
+        return;
+    }
+    if (!conn->tx.submitted)
+        ring_poll_out(worker->ring, &conn->tx, conn->fd);
+}
+
+static void tx_done(struct op *op, int result, uint8_t *buffer) {
+    (void)buffer;
+    struct echo_conn *conn = container_of(op, struct echo_conn, tx);
+    struct worker *worker = conn->server->worker;
+    if (conn->state == ECHO_ENDING) {
+        join(conn);
+        return;
+    }
+    ssize_t sent = result;
+    while (sent >= 0 && !chain_is_empty(&conn->out)) {
+        struct iovec parts[FLUSH_PARTS];
+        int count = chain_parts(&conn->out, parts, FLUSH_PARTS);
+        sent = ring_send_now(worker->ring, conn->fd, parts, count);
+        if (sent > 0)
+            chain_consume(&worker->chunks, &conn->out, (size_t)sent);
+    }
+    if (sent < 0 && sent != -EAGAIN)
+        end(conn);
+    else if (!chain_is_empty(&conn->out))
+        ring_poll_out(worker->ring, op, conn->fd);
+    else if (conn->state == ECHO_DRAINING)
+        ring_shutdown(worker->ring, conn->fd, RING_SHUTDOWN_SEND);
+    else
+        receive(conn);
+}
+
+// --- ending -----------------------------------------------------------------------------------
+
+static void end(struct echo_conn *conn) {
+    struct worker *worker = conn->server->worker;
+    if (conn->state == ECHO_ENDING)
+        return;
+    conn->state = ECHO_ENDING;
+    if (conn->rx.submitted)
+        ring_cancel(worker->ring, &conn->rx);
+    if (conn->tx.submitted)
+        ring_cancel(worker->ring, &conn->tx);
+    // From a task, never from inside a call: what called may still look at the connection.
+    worker_defer(worker, &conn->again);
+}
+
+static void join(struct echo_conn *conn) {
+    struct worker *worker = conn->server->worker;
+    if (conn->rx.submitted || conn->tx.submitted || conn->again.queued)
+        return;
+    DL_DELETE(conn->server->conns, conn);
+    chain_clear(&worker->chunks, &conn->out);
+    if (conn->head)
+        chunk_put(&worker->chunks, conn->head);
+    ring_close_socket(worker->ring, conn->fd);
+    free(conn);
+}

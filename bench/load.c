@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/load.h"
+
+#include "bench/counter.h"
+#include "bench/pattern.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    THREADS_MAX = 256,
+    POLL_MS = 5,       // how often the main thread looks while it waits
+    LIVE_MS = 500,     // how often the live line changes
+    SETTLE_MS = 100,   // from RUN to the first message: by then every thread has noticed
+    SPARE_FILES = 128, // descriptors of this program that are no connections
+};
+
+// Counters of all threads at one moment.
+struct snapshot {
+    uint64_t at_ns, echoes, opened, settled, open, failed;
+    uint64_t cpu_ns, server_cpu_ns;
+    uint64_t thread_cpu_ns[THREADS_MAX];
+};
+
+struct load {
+    const struct load_settings *settings;
+    struct schedule schedule;
+    struct loader *loaders[THREADS_MAX];
+    size_t loader_count;
+    struct snapshot shown; // by the live line
+    uint64_t began_ns;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static bool loaders_start(struct load *load, char *why, size_t why_size);
+static void ramp(struct load *load);
+static void window(struct load *load, struct load_result *result);
+static void stop(struct load *load, struct load_result *result);
+
+static void files_allow(uint64_t connections) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    uint64_t wanted = connections + SPARE_FILES;
+    if (limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit); // what is missing shows as failures of kind `local`
+}
+
+bool load_run(const struct load_settings *settings, struct load_result *result, char *why,
+              size_t why_size) {
+    struct load *load = calloc(1, sizeof *load);
+    if (!load) {
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
+    load->settings = settings;
+    load->began_ns = clock_now_ns();
+    *result = (struct load_result){.memory_idle = process_memory_take(&settings->server)};
+    files_allow(settings->plan.connections);
+    pattern_init();
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+
+    bool has_begun = loaders_start(load, why, why_size);
+    if (has_begun) {
+        ramp(load);
+        window(load, result);
+    }
+    stop(load, result);
+    free(load);
+    return has_begun;
+}
+
+static bool loaders_start(struct load *load, char *why, size_t why_size) {
+    const struct load_plan *plan = &load->settings->plan;
+    for (unsigned i = 0; i < plan->threads; i++) {
+        struct loader *loader = loader_start(plan, &load->schedule, i, why, why_size);
+        if (!loader)
+            return false;
+        load->loaders[load->loader_count++] = loader;
+    }
+    return true;
+}
+
+// --- waiting and showing ----------------------------------------------------------------------
+
+static void snapshot_take(const struct load *load, struct snapshot *snapshot) {
+    *snapshot = (struct snapshot){.at_ns = clock_now_ns(),
+                                  .cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID),
+                                  .server_cpu_ns = process_cpu_ns(&load->settings->server)};
+    for (size_t i = 0; i < load->loader_count; i++) {
+        const struct load_stats *stats = loader_stats(load->loaders[i]);
+        snapshot->echoes += counter_read(&stats->echoes);
+        snapshot->opened += counter_read(&stats->opened);
+        snapshot->settled += counter_read(&stats->settled);
+        snapshot->open += counter_read(&stats->open);
+        snapshot->failed += failure_total(&stats->failures);
+        snapshot->thread_cpu_ns[i] = loader_cpu_ns(load->loaders[i]);
+    }
+}
+
+static double seconds_between(const struct snapshot *before, const struct snapshot *after) {
+    return (double)(after->at_ns - before->at_ns) / (double)NS_PER_S;
+}
+
+static void live_show(struct load *load) {
+    if (load->settings->progress == LOAD_QUIET)
+        return;
+    struct snapshot now;
+    snapshot_take(load, &now);
+    double seconds = seconds_between(&load->shown, &now);
+    if (seconds * 1000 < LIVE_MS)
+        return;
+    bool is_storm = load->settings->plan.mode == LOAD_STORM;
+    uint64_t events = is_storm ? now.opened - load->shown.opened : now.echoes - load->shown.echoes;
+    uint64_t cpu_ns = now.cpu_ns - load->shown.cpu_ns;
+    fprintf(stderr, "\r%6.1f s  %llu open  %9.0f %s/s  %llu failed  own CPU %.0f %%\033[K",
+            (double)(now.at_ns - load->began_ns) / (double)NS_PER_S, (unsigned long long)now.open,
+            (double)events / seconds, is_storm ? "upgrades" : "echoes",
+            (unsigned long long)now.failed, (double)cpu_ns / (seconds * (double)NS_PER_S) * 100);
+    load->shown = now;
+}
+
+static void live_end(const struct load *load) {
+    if (load->settings->progress == LOAD_LIVE)
+        fprintf(stderr, "\r\033[K");
+}
+
+static void pause_ms(unsigned ms) {
+    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000 * NS_PER_MS)};
+    nanosleep(&time, NULL);
+}
+
+static void wait_until(struct load *load, uint64_t until_ns) {
+    uint64_t now_ns;
+    while (!interrupted && (now_ns = clock_now_ns()) < until_ns) {
+        uint64_t left_ms = (until_ns - now_ns) / NS_PER_MS;
+        pause_ms(left_ms < LIVE_MS / 2 ? (unsigned)left_ms + 1 : LIVE_MS / 2);
+        live_show(load);
+    }
+}
+
+// --- the schedule -----------------------------------------------------------------------------
+
+// Opens every connection. Ends for certain: a connection that does not open times out.
+static void ramp(struct load *load) {
+    const struct load_plan *plan = &load->settings->plan;
+    struct snapshot now;
+    snapshot_take(load, &load->shown);
+    do {
+        pause_ms(POLL_MS);
+        live_show(load);
+        snapshot_take(load, &now);
+    } while (!interrupted && plan->mode != LOAD_STORM && now.settled < plan->connections);
+}
+
+static double busiest_thread(const struct load *load, const struct snapshot *before,
+                             const struct snapshot *after) {
+    uint64_t most_ns = 0;
+    for (size_t i = 0; i < load->loader_count; i++) {
+        uint64_t used_ns = after->thread_cpu_ns[i] - before->thread_cpu_ns[i];
+        most_ns = used_ns > most_ns ? used_ns : most_ns;
+    }
+    return (double)most_ns / (double)(after->at_ns - before->at_ns);
+}
+
+static void window(struct load *load, struct load_result *result) {
+    const struct load_settings *settings = load->settings;
+    struct schedule *schedule = &load->schedule;
+    schedule->run_ns = clock_now_ns() + SETTLE_MS * NS_PER_MS;
+    schedule->start_ns = schedule->run_ns + settings->warmup_ms * NS_PER_MS;
+    schedule->end_ns = schedule->start_ns + settings->duration_ms * NS_PER_MS;
+    schedule_enter(schedule, PHASE_RUN);
+
+    struct snapshot before, after;
+    wait_until(load, schedule->start_ns);
+    struct core_sample cores_before = core_sample_take();
+    snapshot_take(load, &before);
+    wait_until(load, schedule->end_ns);
+    snapshot_take(load, &after);
+    result->memory_open = process_memory_take(&settings->server);
+    struct core_sample cores_after = core_sample_take();
+    schedule_enter(schedule, PHASE_STOP);
+
+    result->seconds = seconds_between(&before, &after);
+    result->echoes = after.echoes - before.echoes;
+    result->opened = after.opened - before.opened;
+    result->open = after.open;
+    double window_ns = (double)(after.at_ns - before.at_ns);
+    result->own_cpu = (double)(after.cpu_ns - before.cpu_ns) / window_ns;
+    result->server_cpu = (double)(after.server_cpu_ns - before.server_cpu_ns) / window_ns;
+    result->busiest_thread = busiest_thread(load, &before, &after);
+    result->cores_busy = core_busy_share(&cores_before, &cores_after);
+    result->interrupted = interrupted;
+}
+
+static void stats_merge(struct load_stats *into, const struct load_stats *from) {
+    into->opened += from->opened;
+    into->settled += from->settled;
+    into->closed += from->closed;
+    into->open += from->open;
+    into->echoes += from->echoes;
+    into->unanswered += from->unanswered;
+    failure_merge(&into->failures, &from->failures);
+    histogram_merge(&into->latency, &from->latency);
+    histogram_merge(&into->opening, &from->opening);
+}
+
+static void stop(struct load *load, struct load_result *result) {
+    schedule_enter(&load->schedule, PHASE_STOP);
+    for (size_t i = 0; i < load->loader_count; i++) {
+        int error = loader_join(load->loaders[i]);
+        stats_merge(&result->stats, loader_stats(load->loaders[i]));
+        if (error < 0)
+            failure_add(&result->stats.failures, FAILURE_LOCAL, strerror(-error));
+        loader_free(load->loaders[i]);
+    }
+    live_end(load);
+}
+
+bool load_was_bottleneck(const struct load_result *result) {
+    const double busy = 0.95;
+    return result->busiest_thread > busy || result->cores_busy > 0.98;
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/loader.h"
+
+#include "bench/counter.h"
+#include "bench/pacer.h"
+#include "core/container.h"
+#include "core/thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OPENING_MAX = 64,     // connections of one thread that are being opened at a time
+    BEAT_MS = 32,         // how often the schedule is looked at: the wheel's tick
+    RING_BUFFERS_MIN = 8, // clients read into the worker's scratch memory
+    PER_SOURCE = 16000,   // connections from one source address; the kernel has 28,000 ports
+    STORM_SOURCES = 250,  // in a storm ports wait in TIME_WAIT for a minute
+};
+
+struct client_list {
+    struct client *first, *last;
+};
+
+struct loader {
+    const struct load_plan *plan;
+    const struct schedule *schedule;
+    const struct scenario *scenario;
+    pthread_t thread;
+    unsigned index;
+    int result; // of the worker's loop
+    struct worker worker;
+    struct client_setup setup;
+    struct client *clients;
+    size_t client_count;
+    size_t first_unstarted; // clients before it have been started in the ramp
+    size_t opening;         // being opened now
+    size_t active;          // not idle
+    uint64_t starts;        // of a storm: chooses source addresses
+    uint64_t began_ms;
+    // Of a storm: clients to be started again, at once or, so that a target that refuses is not
+    // asked in a busy loop, at the next beat.
+    struct client_list again, resting;
+    struct timer beat;
+    struct task refill; // starts clients
+    struct pacer pacer;
+    enum load_phase phase; // as acted upon
+    struct load_stats stats;
+};
+
+// What a mode does at the turns of a client's life. NULL: nothing.
+struct scenario {
+    void (*run)(struct loader *loader); // RUN begins
+    void (*opened)(struct loader *loader, struct client *client);
+    void (*echoed)(struct loader *loader, struct client *client); // in RUN
+    // When the message whose echo has just come was to be sent.
+    uint64_t (*asked_ns)(const struct loader *loader, const struct client *client);
+};
+
+static void client_opened(struct client *client);
+static void client_echoed(struct client *client);
+static void client_ended(struct client *client);
+static void *thread_run(void *subject);
+static void beat_fired(struct timer *timer);
+static void refill_run(struct task *task);
+static void pace(struct pacer *pacer, uint64_t sequence);
+
+static const struct client_events client_events = {
+    .opened = client_opened, .echoed = client_echoed, .ended = client_ended};
+
+const char *const load_mode_names[] = {"ping-pong", "open-loop", "hold", "storm", NULL};
+
+// --- scenarios --------------------------------------------------------------------------------
+
+static void send_now(struct client *client) {
+    client->sent_ns = clock_now_ns();
+    client_send(client);
+}
+
+static uint64_t sent_ns(const struct loader *loader, const struct client *client) {
+    (void)loader;
+    return client->sent_ns;
+}
+
+static void send_first(struct loader *loader) {
+    for (size_t i = 0; i < loader->client_count; i++)
+        if (loader->clients[i].state == CLIENT_OPEN)
+            send_now(&loader->clients[i]);
+}
+
+static void send_one(struct loader *loader, struct client *client) {
+    (void)loader;
+    send_now(client);
+}
+
+static void pacer_begin(struct loader *loader) {
+    double interval_ns =
+        (double)NS_PER_S * (double)loader->plan->threads / (double)loader->plan->rate;
+    int result =
+        pacer_start(&loader->pacer, &loader->worker, loader->schedule->run_ns, interval_ns, pace);
+    if (result < 0)
+        failure_add(&loader->stats.failures, FAILURE_LOCAL, strerror(-result));
+}
+
+static void pace(struct pacer *pacer, uint64_t sequence) {
+    struct loader *loader = container_of(pacer, struct loader, pacer);
+    struct client *client = &loader->clients[sequence % loader->client_count];
+    if (client->state == CLIENT_OPEN)
+        client_send(client);
+    else
+        counter_add(&loader->stats.unanswered, 1);
+}
+
+// The clients take turns, so the time a message was due follows from its number on its client.
+static uint64_t due_ns(const struct loader *loader, const struct client *client) {
+    size_t place = (size_t)(client - loader->clients);
+    uint64_t number = client->dialog.echoed - 1;
+    return pacer_due_ns(&loader->pacer, number * loader->client_count + place);
+}
+
+static void close_at_once(struct loader *loader, struct client *client) {
+    (void)loader;
+    client_close(client);
+}
+
+static const struct scenario scenarios[] = {
+    [LOAD_PING_PONG] = {.run = send_first, .asked_ns = sent_ns, .echoed = send_one},
+    [LOAD_OPEN_LOOP] = {.run = pacer_begin, .asked_ns = due_ns},
+    [LOAD_HOLD] = {.opened = send_one, .asked_ns = sent_ns},
+    [LOAD_STORM] = {.opened = close_at_once, .asked_ns = sent_ns},
+};
+
+// --- starting ---------------------------------------------------------------------------------
+
+static void source_choose(struct client *client, const struct target *target, uint64_t number) {
+    if (!target_is_loopback(target))
+        return;
+    struct sockaddr_in *source = (struct sockaddr_in *)&client->source;
+    source->sin_family = AF_INET;
+    source->sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (uint32_t)number);
+}
+
+static int clients_make(struct loader *loader) {
+    const struct load_plan *plan = loader->plan;
+    size_t count = (plan->connections + plan->threads - 1 - loader->index) / plan->threads;
+    loader->clients = calloc(count, sizeof *loader->clients);
+    loader->setup.write_buffer = malloc(CHANNEL_WRITE_MAX);
+    if (!loader->clients || !loader->setup.write_buffer)
+        return -ENOMEM;
+    loader->client_count = count;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = (uint32_t)(i * plan->threads + loader->index);
+        client_init(&loader->clients[i], &loader->setup, number, loader);
+        if (plan->connections > PER_SOURCE)
+            source_choose(&loader->clients[i], &plan->target, number / PER_SOURCE);
+    }
+    return 0;
+}
+
+struct loader *loader_start(const struct load_plan *plan, const struct schedule *schedule,
+                            unsigned index, char *why, size_t why_size) {
+    struct loader *loader = calloc(1, sizeof *loader);
+    if (!loader) {
+        snprintf(why, why_size, "out of memory");
+        return NULL;
+    }
+    *loader = (struct loader){.plan = plan,
+                              .schedule = schedule,
+                              .scenario = &scenarios[plan->mode],
+                              .index = index,
+                              .beat.fired = beat_fired,
+                              .refill.run = refill_run};
+    loader->setup = (struct client_setup){.worker = &loader->worker,
+                                          .target = &plan->target,
+                                          .events = &client_events,
+                                          .fields = plan->fields,
+                                          .message_bytes = plan->message_bytes,
+                                          .timeout_ms = plan->timeout_ms,
+                                          .random.state = clock_now_ns() + index};
+    int result = clients_make(loader);
+    if (result == 0 && plan->target.security == TARGET_TLS) {
+        loader->setup.tls = tls_context_new(&plan->tls, why, why_size);
+        if (!loader->setup.tls) {
+            loader_free(loader);
+            return NULL;
+        }
+    }
+    if (result == 0)
+        result = thread_start(&loader->thread, "load", thread_run, loader);
+    if (result == 0)
+        return loader;
+    snprintf(why, why_size, "cannot start a thread of load: %s", strerror(-result));
+    loader_free(loader);
+    return NULL;
+}
+
+static void *thread_run(void *subject) {
+    struct loader *loader = subject;
+    struct worker *worker = &loader->worker;
+    loader->result =
+        worker_open(worker, (int)loader->index, &loader->plan->features, RING_BUFFERS_MIN);
+    if (loader->result == 0) {
+        loader->began_ms = worker->now_ms;
+        timer_set(&worker->timers, &loader->beat, worker->now_ms + BEAT_MS);
+        worker_defer(worker, &loader->refill);
+        loader->result = worker_loop(worker);
+        worker_close(worker);
+    }
+    // The main thread waits until every client has settled, and may not wait for ever.
+    if (loader->result < 0)
+        counter_add(&loader->stats.settled, loader->client_count - loader->stats.settled);
+    return NULL;
+}
+
+const struct load_stats *loader_stats(const struct loader *loader) {
+    return &loader->stats;
+}
+
+uint64_t loader_cpu_ns(const struct loader *loader) {
+    clockid_t clock;
+    return pthread_getcpuclockid(loader->thread, &clock) == 0 ? clock_read_ns(clock) : 0;
+}
+
+int loader_join(struct loader *loader) {
+    pthread_join(loader->thread, NULL);
+    return loader->result;
+}
+
+void loader_free(struct loader *loader) {
+    tls_context_free(loader->setup.tls);
+    free(loader->setup.write_buffer);
+    free(loader->clients);
+    free(loader);
+}
+
+// --- opening ----------------------------------------------------------------------------------
+
+static void list_push(struct client_list *list, struct client *client) {
+    client->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = client;
+    list->last = client;
+}
+
+static struct client *list_pop(struct client_list *list) {
+    struct client *client = list->first;
+    list->first = client->next;
+    if (!list->first)
+        list->last = NULL;
+    return client;
+}
+
+// How many clients may have been started by now.
+static size_t ramp_allows(const struct loader *loader) {
+    uint64_t ramp_ms = loader->plan->ramp_ms;
+    uint64_t passed_ms = loader->worker.now_ms - loader->began_ms;
+    if (ramp_ms == 0 || passed_ms >= ramp_ms)
+        return loader->client_count;
+    return (size_t)(loader->client_count * passed_ms / ramp_ms);
+}
+
+static void start(struct loader *loader, struct client *client) {
+    if (loader->plan->mode == LOAD_STORM)
+        source_choose(client, &loader->plan->target, loader->starts++ % STORM_SOURCES);
+    loader->opening++;
+    loader->active++;
+    client_start(client);
+}
+
+static void refill_run(struct task *task) {
+    struct loader *loader = container_of(task, struct loader, refill);
+    if (loader->phase == PHASE_STOP)
+        return;
+    size_t allowed = ramp_allows(loader);
+    while (loader->first_unstarted < allowed && loader->opening < OPENING_MAX)
+        start(loader, &loader->clients[loader->first_unstarted++]);
+    while (loader->again.first && loader->opening < OPENING_MAX)
+        start(loader, list_pop(&loader->again));
+}
+
+static bool is_counted(const struct loader *loader, uint64_t at_ns) {
+    const struct schedule *schedule = loader->schedule;
+    return loader->phase != PHASE_RAMP && at_ns >= schedule->start_ns && at_ns < schedule->end_ns;
+}
+
+static void settle(struct loader *loader) {
+    loader->opening--;
+    counter_add(&loader->stats.settled, 1);
+    worker_defer(&loader->worker, &loader->refill);
+}
+
+static void client_opened(struct client *client) {
+    struct loader *loader = client->owner;
+    struct load_stats *stats = &loader->stats;
+    settle(loader);
+    counter_add(&stats->opened, 1);
+    counter_set(&stats->open, stats->open + 1);
+    if (loader->plan->mode != LOAD_STORM || is_counted(loader, client->started_ns))
+        histogram_add(&stats->opening, clock_now_ns() - client->started_ns);
+    if (loader->scenario->opened)
+        loader->scenario->opened(loader, client);
+}
+
+static void client_ended(struct client *client) {
+    struct loader *loader = client->owner;
+    struct load_stats *stats = &loader->stats;
+    loader->active--;
+    if (client->opened)
+        counter_set(&stats->open, stats->open - 1);
+    else
+        settle(loader);
+    counter_add(&stats->unanswered, dialog_outstanding(&client->dialog));
+    if (client->failure == FAILURE_NONE)
+        counter_add(&stats->closed, 1);
+    else
+        failure_add(&stats->failures, client->failure, client->why);
+    if (client->failure == FAILURE_CLOSED)
+        failure_code_add(&stats->failures, client->dialog.close_code, 1);
+    if (loader->plan->mode == LOAD_STORM) {
+        list_push(client->failure == FAILURE_NONE ? &loader->again : &loader->resting, client);
+        worker_defer(&loader->worker, &loader->refill);
+    }
+}
+
+// --- running ----------------------------------------------------------------------------------
+
+static void client_echoed(struct client *client) {
+    struct loader *loader = client->owner;
+    counter_add(&loader->stats.echoes, 1);
+    uint64_t asked_ns = loader->scenario->asked_ns(loader, client);
+    if (is_counted(loader, asked_ns))
+        histogram_add(&loader->stats.latency, clock_now_ns() - asked_ns);
+    if (loader->phase == PHASE_RUN && loader->scenario->echoed)
+        loader->scenario->echoed(loader, client);
+}
+
+static void phase_enter(struct loader *loader, enum load_phase phase) {
+    loader->phase = phase;
+    if (phase == PHASE_RUN && loader->scenario->run)
+        loader->scenario->run(loader);
+    if (phase != PHASE_STOP)
+        return;
+    pacer_stop(&loader->pacer);
+    for (size_t i = 0; i < loader->client_count; i++)
+        client_close(&loader->clients[i]);
+}
+
+// Follows the schedule.
+static void beat_fired(struct timer *timer) {
+    struct loader *loader = container_of(timer, struct loader, beat);
+    struct worker *worker = &loader->worker;
+    enum load_phase phase = schedule_phase(loader->schedule);
+    if (phase != loader->phase)
+        phase_enter(loader, phase);
+    if (loader->phase == PHASE_STOP && loader->active == 0 && pacer_is_idle(&loader->pacer)) {
+        worker_stop(worker);
+        return;
+    }
+    while (loader->resting.first)
+        list_push(&loader->again, list_pop(&loader->resting));
+    worker_defer(worker, &loader->refill);
+    timer_set(&worker->timers, timer, worker->now_ms + BEAT_MS);
+}

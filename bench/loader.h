@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One thread of load: a worker with its share of the clients, and the scenario they play.
+//
+// All threads follow one schedule, which the main thread writes: RAMP (connections are opened, a
+// bounded number at a time) → RUN (the scenario plays; what falls between `start_ns` and `end_ns`
+// counts) → STOP (echoes that are due are waited for, connections close) → the threads end.
+#ifndef RINGWAY_BENCH_LOADER_H
+#define RINGWAY_BENCH_LOADER_H
+
+#include "bench/channel.h"
+#include "bench/client.h"
+#include "bench/failure.h"
+#include "bench/histogram.h"
+#include "bench/target.h"
+#include "core/worker.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+enum load_mode {
+    LOAD_PING_PONG, // one message under way on each connection
+    LOAD_OPEN_LOOP, // messages at a fixed rate, whatever comes back
+    LOAD_HOLD,      // one message each, then silence
+    LOAD_STORM,     // connect, upgrade, close, and again
+};
+
+// The names of the modes, in their order; NULL ends it.
+extern const char *const load_mode_names[];
+
+enum load_phase { PHASE_RAMP, PHASE_RUN, PHASE_STOP };
+
+// Written by the main thread: the times first, then the phase that gives them out.
+struct schedule {
+    enum load_phase phase; // through schedule_phase() and schedule_enter()
+    uint64_t run_ns;       // when RUN began: where the open loop counts from
+    uint64_t start_ns, end_ns;
+};
+
+static inline enum load_phase schedule_phase(const struct schedule *schedule) {
+    return __atomic_load_n(&schedule->phase, __ATOMIC_ACQUIRE);
+}
+
+static inline void schedule_enter(struct schedule *schedule, enum load_phase phase) {
+    __atomic_store_n(&schedule->phase, phase, __ATOMIC_RELEASE);
+}
+
+// What every thread is told. Borrowed for the run.
+struct load_plan {
+    struct target target;
+    enum load_mode mode;
+    uint64_t connections, threads;
+    uint64_t message_bytes;
+    uint64_t rate;    // LOAD_OPEN_LOOP: messages a second, of all connections together
+    uint64_t ramp_ms; // connections are opened over this time; 0 = as fast as they open
+    uint64_t timeout_ms;
+    const char *fields; // more request header lines
+    struct tls_options tls;
+    struct ring_features features;
+};
+
+// Written by the loader's thread. Others read counters at any time through counter_read(), the
+// histograms once the thread has ended.
+struct load_stats {
+    uint64_t opened;  // upgrades done
+    uint64_t settled; // first attempts that ended either way
+    uint64_t closed;  // closed as agreed
+    uint64_t open;    // now
+    uint64_t echoes;
+    uint64_t unanswered; // messages asked for whose echo never came
+    struct failures failures;
+    struct histogram latency; // echoes of messages asked for between start and end
+    struct histogram opening; // from connecting to the upgrade's answer; in a storm, as above
+};
+
+struct loader;
+
+// Starts a thread that plays `plan` with the clients `index`, `index` + threads, ... NULL with a
+// sentence in `why`.
+struct loader *loader_start(const struct load_plan *plan, const struct schedule *schedule,
+                            unsigned index, char *why, size_t why_size);
+
+const struct load_stats *loader_stats(const struct loader *loader);
+
+// The thread's CPU time so far.
+uint64_t loader_cpu_ns(const struct loader *loader);
+
+// Waits for the thread to end, which it does after PHASE_STOP, and stops measuring it. 0 or the
+// negative errno its ring failed with.
+int loader_join(struct loader *loader);
+
+void loader_free(struct loader *loader);
+
+#endif

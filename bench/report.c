@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static double rate(uint64_t count, const struct load_result *result) {
+    return result->seconds > 0 ? (double)count / result->seconds : 0;
+}
+
+// What the server worked for in the window: echoes, or in a storm, upgrades.
+static uint64_t events(const struct load_settings *settings, const struct load_result *result) {
+    return settings->plan.mode == LOAD_STORM ? result->opened : result->echoes;
+}
+
+// The server's CPU time for one of them.
+static double server_us(const struct load_settings *settings, const struct load_result *result) {
+    uint64_t count = events(settings, result);
+    return count ? result->server_cpu * result->seconds * 1e6 / (double)count : 0;
+}
+
+static double memory_per_connection(const struct load_result *result) {
+    double grown =
+        (double)result->memory_open.private_bytes - (double)result->memory_idle.private_bytes;
+    return result->open ? grown / (double)result->open : 0;
+}
+
+// --- table ------------------------------------------------------------------------------------
+
+static void duration_print(FILE *out, double ns) {
+    if (ns < 1e6)
+        fprintf(out, "%10.1f µs", ns / 1e3);
+    else if (ns < 1e9)
+        fprintf(out, "%10.2f ms", ns / 1e6);
+    else
+        fprintf(out, "%10.2f s ", ns / 1e9);
+}
+
+static void quantiles_print(FILE *out, const char *name, const struct histogram *histogram) {
+    static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
+    if (histogram->count == 0)
+        return;
+    fprintf(out, "%-12s", name);
+    for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
+        duration_print(out, (double)histogram_quantile_ns(histogram, shares[i]));
+    fprintf(out, "\n");
+}
+
+static void latency_print(FILE *out, const struct load_stats *stats) {
+    if (stats->latency.count == 0 && stats->opening.count == 0)
+        return;
+    fprintf(out, "%-12s%13s%13s%13s%13s%13s\n", "", "p50", "p90", "p99", "p99.9", "max");
+    quantiles_print(out, "latency", &stats->latency);
+    quantiles_print(out, "opening", &stats->opening);
+}
+
+static void failures_print(FILE *out, const struct load_stats *stats) {
+    const struct failures *failures = &stats->failures;
+    if (failure_total(failures) == 0 && stats->unanswered == 0)
+        return;
+    fprintf(out, "failures\n");
+    for (size_t kind = FAILURE_NONE + 1; kind < FAILURE_KINDS; kind++)
+        if (failures->counts[kind] > 0)
+            fprintf(out, "  %-12s %8" PRIu64 "  first: %s\n", failure_name(kind),
+                    failures->counts[kind], failures->first[kind]);
+    for (size_t i = 0; i < FAILURE_CODES_MAX; i++)
+        if (failures->codes[i].count > 0)
+            fprintf(out, "  code %-7u %8" PRIu64 "\n", failures->codes[i].code,
+                    failures->codes[i].count);
+    if (stats->unanswered > 0)
+        fprintf(out, "  %" PRIu64 " messages never came back\n", stats->unanswered);
+}
+
+static void server_print(FILE *out, const struct load_settings *settings,
+                         const struct load_result *result) {
+    if (settings->server.count == 0)
+        return;
+    fprintf(out, "server CPU  %5.1f %% of a core", result->server_cpu * 100);
+    if (events(settings, result) > 0)
+        fprintf(out, ", %.2f µs per %s", server_us(settings, result),
+                settings->plan.mode == LOAD_STORM ? "connection" : "echo");
+    fprintf(out, "\nserver memory  %.1f MB, %.2f KB for each open connection\n",
+            (double)result->memory_open.private_bytes / 1e6, memory_per_connection(result) / 1024);
+}
+
+void report_table(FILE *out, const struct load_settings *settings,
+                  const struct load_result *result) {
+    const struct load_plan *plan = &settings->plan;
+    const struct load_stats *stats = &result->stats;
+    char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
+    target_format(&plan->target, url, sizeof url);
+    fprintf(out,
+            "%s  %s, %" PRIu64 " connections of %" PRIu64 ", messages of %" PRIu64
+            " bytes, %.2f s%s\n",
+            url, load_mode_names[plan->mode], result->open, plan->connections, plan->message_bytes,
+            result->seconds, result->interrupted ? " (interrupted)" : "");
+    if (plan->mode == LOAD_STORM)
+        fprintf(out, "upgrades    %.0f/s\n", rate(result->opened, result));
+    else if (plan->mode != LOAD_HOLD)
+        fprintf(out, "echoes      %.0f/s, %.1f MB/s each way\n", rate(result->echoes, result),
+                rate(result->echoes, result) * (double)plan->message_bytes / 1e6);
+    latency_print(out, stats);
+    failures_print(out, stats);
+    server_print(out, settings, result);
+    fprintf(out, "own CPU     %5.1f %% of a core, busiest thread %.1f %%, its cores busy %.1f %%\n",
+            result->own_cpu * 100, result->busiest_thread * 100, result->cores_busy * 100);
+    if (load_was_bottleneck(result))
+        fprintf(out,
+                "NOTE: the load generator had no CPU left: it may be what limits the rates and "
+                "latencies above. Give it more threads, or cores of its own.\n");
+}
+
+// --- JSON -------------------------------------------------------------------------------------
+
+static void json_string(FILE *out, const char *text) {
+    fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if (*c < 0x20 || *c > 0x7e)
+            fprintf(out, "\\u%04x", *c);
+        else
+            fputc(*c, out);
+    }
+    fputc('"', out);
+}
+
+static void json_histogram(FILE *out, const char *name, const struct histogram *histogram) {
+    static const struct {
+        const char *name;
+        double share;
+    } quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99_9", 0.999}, {"max", 1}};
+
+    fprintf(out, "  \"%s\": {\"count\": %" PRIu64 ", \"mean_us\": %.3f", name, histogram->count,
+            histogram_mean_ns(histogram) / 1e3);
+    for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++)
+        fprintf(out, ", \"%s_us\": %.3f", quantiles[i].name,
+                (double)histogram_quantile_ns(histogram, quantiles[i].share) / 1e3);
+    fprintf(out, ",\n    \"buckets_ns\": [");
+    const char *separator = "";
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        if (histogram->buckets[i] == 0)
+            continue;
+        fprintf(out, "%s[%" PRIu64 ", %" PRIu64 "]", separator, histogram_bucket_ns(i),
+                histogram->buckets[i]);
+        separator = ", ";
+    }
+    fprintf(out, "]},\n");
+}
+
+static void json_failures(FILE *out, const struct failures *failures) {
+    const char *separator = "";
+    fprintf(out, "  \"failures\": {");
+    for (size_t kind = FAILURE_NONE + 1; kind < FAILURE_KINDS; kind++) {
+        if (failures->counts[kind] == 0)
+            continue;
+        fprintf(out, "%s\"%s\": {\"count\": %" PRIu64 ", \"first\": ", separator,
+                failure_name(kind), failures->counts[kind]);
+        json_string(out, failures->first[kind]);
+        fprintf(out, "}");
+        separator = ", ";
+    }
+    fprintf(out, "},\n  \"close_codes\": {");
+    separator = "";
+    for (size_t i = 0; i < FAILURE_CODES_MAX; i++) {
+        if (failures->codes[i].count == 0)
+            continue;
+        fprintf(out, "%s\"%u\": %" PRIu64, separator, failures->codes[i].code,
+                failures->codes[i].count);
+        separator = ", ";
+    }
+    fprintf(out, "},\n");
+}
+
+static void json_server(FILE *out, const struct load_settings *settings,
+                        const struct load_result *result) {
+    if (settings->server.count == 0)
+        return;
+    fprintf(out,
+            "  \"server\": {\"cpu_cores\": %.5f, \"cpu_us_per_event\": %.4f, "
+            "\"private_idle_bytes\": %" PRIu64 ", \"private_open_bytes\": %" PRIu64
+            ", \"pss_idle_bytes\": %" PRIu64 ", \"pss_open_bytes\": %" PRIu64 "},\n",
+            result->server_cpu, server_us(settings, result), result->memory_idle.private_bytes,
+            result->memory_open.private_bytes, result->memory_idle.pss_bytes,
+            result->memory_open.pss_bytes);
+}
+
+void report_json(FILE *out, const struct load_settings *settings,
+                 const struct load_result *result) {
+    const struct load_plan *plan = &settings->plan;
+    const struct load_stats *stats = &result->stats;
+    char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
+    target_format(&plan->target, url, sizeof url);
+    fprintf(out, "{\n  \"target\": ");
+    json_string(out, url);
+    fprintf(out,
+            ",\n  \"mode\": \"%s\", \"connections\": %" PRIu64 ", \"threads\": %" PRIu64
+            ", \"message_bytes\": %" PRIu64 ", \"rate\": %" PRIu64 ",\n",
+            load_mode_names[plan->mode], plan->connections, plan->threads, plan->message_bytes,
+            plan->rate);
+    fprintf(out,
+            "  \"seconds\": %.6f, \"interrupted\": %s, \"open\": %" PRIu64
+            ",\n  \"echoes\": %" PRIu64 ", \"echoes_per_s\": %.2f, \"upgrades\": %" PRIu64
+            ", \"upgrades_per_s\": %.2f,\n  \"unanswered\": %" PRIu64 ",\n",
+            result->seconds, result->interrupted ? "true" : "false", result->open, result->echoes,
+            rate(result->echoes, result), result->opened, rate(result->opened, result),
+            stats->unanswered);
+    json_histogram(out, "latency", &stats->latency);
+    json_histogram(out, "opening", &stats->opening);
+    json_failures(out, &stats->failures);
+    json_server(out, settings, result);
+    fprintf(out,
+            "  \"own\": {\"cpu_cores\": %.5f, \"busiest_thread\": %.5f, \"cores_busy\": %.5f, "
+            "\"bottleneck\": %s}\n}\n",
+            result->own_cpu, result->busiest_thread, result->cores_busy,
+            load_was_bottleneck(result) ? "true" : "false");
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/serve.h"
+
+#include "bench/echo.h"
+#include "core/address.h"
+#include "core/container.h"
+#include "core/thread.h"
+#include "core/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 4096,
+    BEAT_MS = 64,         // how often a thread looks whether it is to end
+    RING_BUFFERS_MIN = 8, // connections read into the worker's scratch memory
+};
+
+struct server_thread {
+    const struct serve_settings *settings;
+    pthread_t thread;
+    int index;
+    int listener;
+    int result; // of the worker's loop
+    struct worker worker;
+    struct echo_server echo;
+    struct timer beat;
+};
+
+static bool stopping; // atomic; set by the main thread
+
+static void beat_fired(struct timer *timer) {
+    struct server_thread *thread = container_of(timer, struct server_thread, beat);
+    if (__atomic_load_n(&stopping, __ATOMIC_RELAXED))
+        worker_stop(&thread->worker);
+    timer_set(&thread->worker.timers, timer, thread->worker.now_ms + BEAT_MS);
+}
+
+static void *thread_run(void *subject) {
+    struct server_thread *thread = subject;
+    struct worker *worker = &thread->worker;
+    thread->result =
+        worker_open(worker, thread->index, &thread->settings->features, RING_BUFFERS_MIN);
+    if (thread->result == 0) {
+        thread->beat.fired = beat_fired;
+        timer_set(&worker->timers, &thread->beat, worker->now_ms + BEAT_MS);
+        echo_server_start(&thread->echo, worker, thread->listener);
+        thread->result = worker_loop(worker);
+        worker_close(worker);
+        echo_server_clear(&thread->echo);
+    }
+    if (thread->result < 0)
+        kill(getpid(), SIGTERM); // wakes the main thread, which says why
+    return NULL;
+}
+
+// A listener of one thread: each has its own, the kernel spreads connections over them.
+static int listener_open(struct sockaddr_storage *address) {
+    struct sockaddr *plain = (struct sockaddr *)address;
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    socklen_t size = sizeof *address;
+    // The name is read back: the next thread's listener wants the port the kernel chose.
+    if (bind(fd, plain, address_size(plain)) == 0 && listen(fd, BACKLOG) == 0 &&
+        getsockname(fd, plain, &size) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+static bool listeners_open(struct server_thread *threads, const struct serve_settings *settings,
+                           char *why, size_t why_size) {
+    struct sockaddr_storage address = settings->address;
+    char text[ADDRESS_TEXT_MAX];
+    for (uint64_t i = 0; i < settings->threads; i++)
+        threads[i].listener = -1;
+    for (uint64_t i = 0; i < settings->threads; i++) {
+        int fd = listener_open(&address);
+        if (fd < 0) {
+            address_format((struct sockaddr *)&address, text);
+            snprintf(why, why_size, "cannot listen on %s: %s", text, strerror(-fd));
+            return false;
+        }
+        threads[i] = (struct server_thread){
+            .settings = settings, .index = (int)i, .listener = fd, .result = 0};
+    }
+    address_format((struct sockaddr *)&address, text);
+    printf("echo backend on ws://%s, %llu thread%s\n", text, (unsigned long long)settings->threads,
+           settings->threads == 1 ? "" : "s");
+    fflush(stdout);
+    return true;
+}
+
+static void files_allow(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool threads_run(struct server_thread *threads, uint64_t count, char *why, size_t why_size) {
+    sigset_t signals;
+    int ignored, result = 0;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    uint64_t started = 0;
+    while (started < count && result == 0) {
+        struct server_thread *thread = &threads[started];
+        result = thread_start(&thread->thread, "echo", thread_run, thread);
+        started += result == 0;
+    }
+    if (result == 0)
+        sigwait(&signals, &ignored);
+    __atomic_store_n(&stopping, true, __ATOMIC_RELAXED);
+    for (uint64_t i = 0; i < started; i++) {
+        pthread_join(threads[i].thread, NULL);
+        result = threads[i].result < 0 ? threads[i].result : result;
+    }
+    if (result < 0)
+        snprintf(why, why_size, "the backend failed: %s", strerror(-result));
+    return result == 0;
+}
+
+bool serve_run(const struct serve_settings *settings, char *why, size_t why_size) {
+    struct server_thread *threads = calloc(settings->threads, sizeof *threads);
+    if (!threads) {
+        snprintf(why, why_size, "out of memory");
+        return false;
+    }
+    files_allow();
+    bool is_good = listeners_open(threads, settings, why, why_size) &&
+                   threads_run(threads, settings->threads, why, why_size);
+    for (uint64_t i = 0; i < settings->threads; i++)
+        if (threads[i].listener >= 0)
+            close(threads[i].listener);
+    free(threads);
+    return is_good;
+}
