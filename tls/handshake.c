@@ -257,7 +257,7 @@ static enum tls_handshake_verdict session_failed(struct tls_handshake *handshake
         return fail(handshake, doing, text);
     }
     const char *reason = wolfSSL_ERR_reason_error_string((unsigned long)error);
-    if (alerts.last_tx.code < 0 && handshake->wire.out.len == 0)
+    if (!handshake->wire.sent)
         return fail_alert(handshake, TLS_ALERT_HANDSHAKE_FAILURE, doing, reason);
     return fail(handshake, doing, reason);
 }

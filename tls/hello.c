@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/str.h"
+#include "tls/suite.h"
 
 #define RECORD_HEADER_BYTES 5
 #define RECORD_HANDSHAKE 22
@@ -17,6 +18,7 @@
 
 enum extension_type {
     EXTENSION_SERVER_NAME = 0,
+    EXTENSION_SUPPORTED_GROUPS = 10,
     EXTENSION_SIGNATURE_ALGORITHMS = 13,
     EXTENSION_ALPN = 16,
     EXTENSION_SUPPORTED_VERSIONS = 43,
@@ -42,7 +44,9 @@ struct fields {
     uint16_t legacy_version;
     struct cursor suites;
     unsigned signers12, signers13; // by signature_algorithms, per version
-    bool has_signature_algorithms, has_supported_versions;
+    unsigned curves;               // keys on curves among supported_groups
+    bool has_signature_algorithms, has_supported_groups, has_supported_versions;
+    bool has_common_group;
     uint64_t seen; // extension types below 64
 };
 
@@ -224,6 +228,7 @@ static enum tls_hello_verdict message_parse(const struct message *message, struc
 }
 
 static bool server_name_parse(struct cursor body, struct tls_hello *out);
+static bool supported_groups_parse(struct cursor body, struct fields *fields);
 static bool signature_algorithms_parse(struct cursor body, struct fields *fields);
 static bool alpn_parse(struct cursor body, struct tls_hello *out);
 static bool supported_versions_parse(struct cursor body, struct fields *fields);
@@ -232,6 +237,8 @@ static bool extension_parse(unsigned type, struct cursor body, struct fields *fi
     switch (type) {
     case EXTENSION_SERVER_NAME:
         return server_name_parse(body, fields->out);
+    case EXTENSION_SUPPORTED_GROUPS:
+        return supported_groups_parse(body, fields);
     case EXTENSION_SIGNATURE_ALGORITHMS:
         return signature_algorithms_parse(body, fields);
     case EXTENSION_ALPN:
@@ -361,6 +368,28 @@ static bool signature_algorithms_parse(struct cursor body, struct fields *fields
     return true;
 }
 
+static bool is_our_group(unsigned group) {
+    const int *ids;
+    size_t count = tls_group_ids(&ids);
+    for (size_t i = 0; i < count; i++)
+        if (group == (unsigned)ids[i])
+            return true;
+    return false;
+}
+
+static bool supported_groups_parse(struct cursor body, struct fields *fields) {
+    struct cursor list = take_vector16(&body);
+    if (!read_whole(&body) || list.left == 0 || list.left % 2 != 0)
+        return false;
+    fields->has_supported_groups = true;
+    while (list.left > 0) {
+        unsigned group = take_u16(&list);
+        fields->has_common_group |= is_our_group(group);
+        fields->curves |= group == 23 ? TLS_KEY_ECDSA_P256 : group == 24 ? TLS_KEY_ECDSA_P384 : 0;
+    }
+    return true;
+}
+
 // TLS 1.2 suites name the kind of key.
 static unsigned suites_signers(struct cursor suites) {
     unsigned kinds = 0;
@@ -381,6 +410,16 @@ static unsigned suites_signers(struct cursor suites) {
     return kinds;
 }
 
+// In TLS 1.2 a client's list of groups holds for certificates too (RFC 8422 §5.1).
+static unsigned accepted12(const struct fields *fields) {
+    unsigned kinds = suites_signers(fields->suites);
+    if (fields->has_signature_algorithms)
+        kinds &= fields->signers12;
+    if (fields->has_supported_groups)
+        kinds &= fields->curves | TLS_KEY_RSA;
+    return kinds;
+}
+
 static enum tls_hello_verdict fields_conclude(const struct fields *fields) {
     const unsigned all = TLS_KEY_ECDSA_P256 | TLS_KEY_ECDSA_P384 | TLS_KEY_RSA;
     struct tls_hello *out = fields->out;
@@ -388,10 +427,13 @@ static enum tls_hello_verdict fields_conclude(const struct fields *fields) {
         out->offers_tls12 = fields->legacy_version >= 0x0303;
     if (!out->offers_tls12 && !out->offers_tls13)
         return bad(out, TLS_ALERT_PROTOCOL_VERSION, "the client offers neither TLS 1.2 nor 1.3");
-    if (out->offers_tls13)
-        out->accepts = fields->has_signature_algorithms ? fields->signers13 : all;
+    // wolfSSL would ask for a group the client has not (a HelloRetryRequest against RFC 8446
+    // §4.2.8).
+    if (fields->has_supported_groups && !fields->has_common_group)
+        return bad(out, TLS_ALERT_HANDSHAKE_FAILURE, "no common key exchange group");
+    if (!out->offers_tls13)
+        out->accepts = accepted12(fields);
     else
-        out->accepts = suites_signers(fields->suites) &
-                       (fields->has_signature_algorithms ? fields->signers12 : all);
+        out->accepts = fields->has_signature_algorithms ? fields->signers13 : all;
     return TLS_HELLO_DONE;
 }

@@ -141,6 +141,7 @@ static int wire_send(WOLFSSL *session, char *bytes, int size, void *context) {
     if (!tls_wire_append(&wire->out, (const uint8_t *)bytes, (size_t)size))
         return WOLFSSL_CBIO_ERR_GENERAL;
     nonces_note(wire, (const uint8_t *)bytes, (size_t)size);
+    wire->sent = true;
     return size;
 }
 
@@ -172,7 +173,9 @@ static int wire_ticket(WOLFSSL *session, unsigned char name[WOLFSSL_TICKET_NAME_
     case TLS_TICKET_OPENED:
         return WOLFSSL_TICKET_RET_OK;
     case TLS_TICKET_OLD_KEY:
-        return WOLFSSL_TICKET_RET_CREATE;
+        // In TLS 1.3 every handshake brings a new ticket, and wolfSSL takes CREATE for a refusal.
+        return wolfSSL_GetVersion(session) == WOLFSSL_TLSV1_3 ? WOLFSSL_TICKET_RET_OK
+                                                              : WOLFSSL_TICKET_RET_CREATE;
     case TLS_TICKET_REFUSED:
         break;
     }

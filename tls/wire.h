@@ -32,8 +32,8 @@ struct tls_wire {
     uint8_t ticket_binding[TLS_TICKET_BINDING_BYTES];
     uint8_t rx_secret[TLS_SECRET_MAX_BYTES], tx_secret[TLS_SECRET_MAX_BYTES];
     size_t rx_secret_size, tx_secret_size;
-    bool sent_change_cipher_spec;
-    uint64_t explicit_nonce; // of the last encrypted record sent; TLS 1.2 only
+    bool sent, sent_change_cipher_spec; // anything at all; that
+    uint64_t explicit_nonce;            // of the last encrypted record sent; TLS 1.2 only
 };
 
 // Appends; false when there is no memory. What is used up is dropped first.
