@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,8 @@ static void clients_accept(struct demo_backend *backend) {
                 poll(NULL, 0, PAUSE_MS); // no descriptor to be had: do not spin on it
             return;
         }
+        const int on = 1; // what is measured is the gateway, not Nagle's algorithm
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         struct client *client = client_start(fd);
         if (client)
             backend->clients[backend->client_count++] = client;
