@@ -110,9 +110,18 @@ static int names_encode(Cert *certificate, const char *const names[], size_t nam
             return -EINVAL;
     if (size == 0)
         return -EINVAL;
-    const uint8_t header[SEQUENCE_HEADER_BYTES] = {0x30, 0x82, (uint8_t)(size >> 8), (uint8_t)size};
-    memcpy(der, header, sizeof header);
-    certificate->altNamesSz = (int)(SEQUENCE_HEADER_BYTES + size);
+    // DER wants the shortest form of the length (X.690 §10.1).
+    uint8_t header[SEQUENCE_HEADER_BYTES] = {0x30};
+    size_t header_size = 0;
+    header[++header_size] = (uint8_t)(size < 128 ? size : size < 256 ? 0x81 : 0x82);
+    if (size >= 256)
+        header[++header_size] = (uint8_t)(size >> 8);
+    if (size >= 128)
+        header[++header_size] = (uint8_t)size;
+    header_size++;
+    memmove(der + header_size, der + SEQUENCE_HEADER_BYTES, size);
+    memcpy(der, header, header_size);
+    certificate->altNamesSz = (int)(header_size + size);
     return 0;
 }
 
