@@ -3,11 +3,11 @@
 
 #include "core/container.h"
 #include "core/log.h"
+#include "core/thread.h"
 #include "ws/conn.h"
 #include "ws/listener.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +40,11 @@ int proxy_start(struct proxy *proxy, struct shared *shared, unsigned index) {
     *proxy = (struct proxy){.shared = shared, .index = index};
     pthread_mutex_init(&proxy->start_lock, NULL);
     pthread_cond_init(&proxy->start_changed, NULL);
-    // Signals are for main: a thread started with them blocked keeps them blocked.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&proxy->thread, NULL, proxy_main, proxy);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    char name[16];
+    snprintf(name, sizeof name, "ringway-%u", index);
+    int error = thread_start(&proxy->thread, name, proxy_main, proxy);
     if (error)
-        return -error;
+        return error;
     pthread_mutex_lock(&proxy->start_lock);
     while (!proxy->started)
         pthread_cond_wait(&proxy->start_changed, &proxy->start_lock);
@@ -119,9 +116,6 @@ static void proxy_close(struct proxy *proxy) {
 
 static void *proxy_main(void *argument) {
     struct proxy *proxy = argument;
-    char name[16];
-    snprintf(name, sizeof name, "ringway-%u", proxy->index);
-    pthread_setname_np(pthread_self(), name);
     int error = proxy_open(proxy);
     tell_started(proxy, error);
     if (error)
