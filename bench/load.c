@@ -233,6 +233,6 @@ static void stop(struct load *load, struct load_result *result) {
 }
 
 bool load_was_bottleneck(const struct load_result *result) {
-    const double busy = 0.95;
-    return result->busiest_thread > busy || result->cores_busy > 0.98;
+    bool has_work = result->own_cpu > 0.1; // on busy cores an idle generator is not what limits
+    return result->busiest_thread > 0.95 || (result->cores_busy > 0.98 && has_work);
 }
