@@ -90,10 +90,11 @@ static void certificates_pair(struct config_reader *reader, struct site_entry *e
     struct conf_site *site = &entry->site;
     size_t count = entry->certificate_count;
     if (entry->key_count > 0 && entry->key_count != count) {
-        problems_add(reader->problems, PROBLEM_ERROR, entry->keys[0].pos,
-                     "key: %zu for %zu certificates; expected one for each, or none where the "
-                     "certificate's file holds its key",
-                     entry->key_count, count);
+        if (entry->keys[0].path) // else it has been refused
+            problems_add(reader->problems, PROBLEM_ERROR, entry->keys[0].pos,
+                         "key: %zu for %zu certificates; expected one for each, or none where the "
+                         "certificate's file holds its key",
+                         entry->key_count, count);
         return;
     }
     site->certificates = arena_alloc(reader->arena, count, sizeof(*site->certificates));

@@ -198,7 +198,7 @@ bool config_map_check(struct config_reader *reader, const struct option *option,
 static bool entries_check(struct config_reader *reader, const struct option *option,
                           const struct yaml_node *value, enum yaml_kind kind) {
     if (value->kind != kind) {
-        config_value_refuse(reader, option, value, VALUE_MALFORMED);
+        config_shape_refuse(reader, option, value);
         return false;
     }
     if (value->count > 0 || option->min == 0)

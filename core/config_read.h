@@ -45,8 +45,12 @@ bool config_list_check(struct config_reader *reader, const struct option *option
 bool config_map_check(struct config_reader *reader, const struct option *option,
                       const struct yaml_node *value);
 
-// Records what is wrong with an option's value.
+// Records what is wrong with one value of an option.
 void config_value_refuse(struct config_reader *reader, const struct option *option,
                          const struct yaml_node *value, enum value_verdict verdict);
+
+// Records that the value is not arranged as it should be: a text instead of a list, and so on.
+void config_shape_refuse(struct config_reader *reader, const struct option *option,
+                         const struct yaml_node *value);
 
 #endif

@@ -18,18 +18,27 @@ void config_value_refuse(struct config_reader *reader, const struct option *opti
         variable_refuse(reader, option, value);
         return;
     }
-    struct phrase found = found_text(option, value), guess = guess_text(option, value);
+    struct phrase found = found_text(option, value);
     const char *advice = value_verdict_advice(verdict);
     if (advice) {
         problems_add(reader->problems, PROBLEM_ERROR, value->pos, "%s: %s %s", option->key,
                      found.text, advice);
         return;
     }
-    struct phrase expected = option_expected(option);
+    struct phrase expected = option_value_expected(option), guess = guess_text(option, value);
+    bool is_range = verdict == VALUE_OUT_OF_RANGE;
     problems_add(reader->problems, PROBLEM_ERROR, value->pos,
-                 "%s: %s %s; expected %s%s, for example %s: %s", option->key,
-                 verdict == VALUE_OUT_OF_RANGE ? "out of range is" : "found", found.text,
+                 "%s: %s%s%s; expected %s%s, for example %s: %s", option->key,
+                 is_range ? "" : "found ", found.text, is_range ? " is out of range" : "",
                  expected.text, guess.text, option->key, option->example);
+}
+
+void config_shape_refuse(struct config_reader *reader, const struct option *option,
+                         const struct yaml_node *value) {
+    struct phrase found = found_text(option, value), expected = option_expected(option);
+    problems_add(reader->problems, PROBLEM_ERROR, value->pos,
+                 "%s: found %s; expected %s, for example %s: %s", option->key, found.text,
+                 expected.text, option->key, option->example);
 }
 
 static void variable_refuse(struct config_reader *reader, const struct option *option,

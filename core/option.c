@@ -83,7 +83,6 @@ static const struct {
                           "^(letsencrypt|letsencrypt-staging|https://.+)$", sizeof(char *)},
 };
 
-static struct phrase one_expected(const struct option *option);
 static struct phrase range_expected(const struct option *option);
 
 const struct option *option_find(enum option_section section, struct str key) {
@@ -131,7 +130,7 @@ const char *option_section_path(enum option_section section) {
 }
 
 struct phrase option_expected(const struct option *option) {
-    struct phrase one = one_expected(option), phrase = one;
+    struct phrase one = option_value_expected(option), phrase = one;
     switch (option->shape) {
     case SHAPE_ONE:
         break;
@@ -156,7 +155,7 @@ struct phrase option_expected(const struct option *option) {
     return phrase;
 }
 
-static struct phrase one_expected(const struct option *option) {
+struct phrase option_value_expected(const struct option *option) {
     struct phrase phrase = {0};
     struct str rest, word;
     size_t used;

@@ -151,8 +151,11 @@ bool option_section_is_later(enum option_section section);
 // Where the section stands, as in "sites.HOST.tls"; "" for the top.
 const char *option_section_path(enum option_section section);
 
-// What a value may be, as in "a whole number from 1 to 1024, or auto".
+// What the option may be, as in "a list, each entry a host name": its arrangement and one value.
 struct phrase option_expected(const struct option *option);
+
+// What one value may be, as in "a whole number from 1 to 1024, or auto".
+struct phrase option_value_expected(const struct option *option);
 
 // Of one value's type: the regular expression of its text for the JSON Schema, NULL if any text
 // will do, and the bytes it takes in a list.

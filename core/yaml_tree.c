@@ -70,6 +70,8 @@ static struct yaml_node *node_new(struct builder *b, enum yaml_kind kind, struct
 static bool is_too_deep(struct builder *b, unsigned depth, struct conf_pos pos);
 static void stop(struct builder *b, struct conf_pos pos, const char *text);
 static void syntax_error(struct builder *b);
+static const char *syntax_advice_find(const char *problem);
+static void reader_error(struct builder *b);
 static bool tab_is_at(struct str text, struct conf_pos pos);
 static struct conf_pos pos_from_mark(yaml_mark_t mark);
 static struct conf_pos pos_from_offset(struct str text, size_t offset);
@@ -398,13 +400,7 @@ static void syntax_error(struct builder *b) {
         return;
     }
     if (parser->error == YAML_READER_ERROR) {
-        struct conf_pos pos = pos_from_offset(b->text, parser->problem_offset);
-        bool control = strstr(parser->problem, "control characters") != NULL;
-        stop(b, pos,
-             arena_printf(b->arena,
-                          control ? "the control character 0x%02x is not allowed; remove it"
-                                  : "the byte 0x%02x is no UTF-8; save the file as UTF-8",
-                          (unsigned)parser->problem_value));
+        reader_error(b);
         return;
     }
 
@@ -413,18 +409,41 @@ static void syntax_error(struct builder *b) {
         stop(b, pos, "a tab cannot indent YAML; use spaces");
         return;
     }
-    const char *advice = NULL;
-    for (size_t i = 0; i < sizeof(syntax_advice) / sizeof(syntax_advice[0]); i++)
-        if (strcmp(parser->problem, syntax_advice[i].problem) == 0)
-            advice = syntax_advice[i].advice;
-    const char *context = parser->context ? parser->context : "";
-    struct conf_pos from = pos_from_mark(parser->context_mark);
-    char *where = parser->context
-                      ? arena_printf(b->arena, ", %s from %u:%u", context, from.line, from.column)
-                      : "";
+    const char *from = "", *advice = syntax_advice_find(parser->problem);
+    if (parser->context) {
+        struct conf_pos start = pos_from_mark(parser->context_mark);
+        from = arena_printf(b->arena, ", %s from %u:%u", parser->context, start.line, start.column);
+    }
     stop(b, pos,
-         arena_printf(b->arena, "not YAML: %s%s%s%s", parser->problem, where, advice ? "; " : "",
+         arena_printf(b->arena, "not YAML: %s%s%s%s", parser->problem, from, advice ? "; " : "",
                       advice ? advice : ""));
+}
+
+static const char *syntax_advice_find(const char *problem) {
+    for (size_t i = 0; i < sizeof(syntax_advice) / sizeof(syntax_advice[0]); i++)
+        if (strcmp(problem, syntax_advice[i].problem) == 0)
+            return syntax_advice[i].advice;
+    return NULL;
+}
+
+// Bytes that are no text. libyaml points into the middle of a broken UTF-8 sequence; the message
+// names its first byte.
+static void reader_error(struct builder *b) {
+    const yaml_parser_t *parser = &b->parser;
+    size_t offset = parser->problem_offset;
+    if (strstr(parser->problem, "control characters")) {
+        stop(b, pos_from_offset(b->text, offset),
+             arena_printf(b->arena, "the control character 0x%02x is not allowed; remove it",
+                          (unsigned)parser->problem_value));
+        return;
+    }
+    if (strstr(parser->problem, "trailing"))
+        while (offset > 0 && ((unsigned char)b->text.ptr[offset] & 0xc0) != 0xc0)
+            offset--;
+    assert(offset < b->text.len);
+    stop(b, pos_from_offset(b->text, offset),
+         arena_printf(b->arena, "the byte 0x%02x is no UTF-8; save the file as UTF-8",
+                      (unsigned char)b->text.ptr[offset]));
 }
 
 // In the white space at the start of a line, or right at `pos`.
