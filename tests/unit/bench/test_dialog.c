@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dialog of a client, with the server played by the test: echoes however cut and fragmented,
+// every way of an echo being wrong, pings, and the closing handshake.
+#include "bench/dialog.h"
+#include "bench/pattern.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+enum { MESSAGE_BYTES = 300, WIRE_MAX = 4096 };
+
+static struct random random_source;
+static struct dialog dialog;
+static uint8_t wire[WIRE_MAX];
+
+static void start(void) {
+    pattern_init();
+    random_source.state = 3;
+    dialog_start(&dialog, 5, MESSAGE_BYTES, &random_source);
+}
+
+// Sends one message and gives back its unmasked payload.
+static void message_sent(uint8_t payload[MESSAGE_BYTES]) {
+    dialog_send(&dialog);
+    size_t n = dialog_fill(&dialog, wire, sizeof wire);
+    struct frame_reader reader = {0};
+    struct str input = {(const char *)wire, n};
+    ck_assert_int_eq(frame_next(&reader, &input), FRAME_HEAD);
+    ck_assert(reader.frame.masked && reader.frame.fin);
+    ck_assert_int_eq(reader.frame.opcode, OPCODE_BINARY);
+    ck_assert_uint_eq(reader.frame.length, MESSAGE_BYTES);
+    ck_assert_int_eq(frame_next(&reader, &input), FRAME_PAYLOAD);
+    frame_mask(payload, (const uint8_t *)reader.payload.ptr, reader.payload.len, reader.frame.key,
+               0);
+    ck_assert_int_eq(frame_next(&reader, &input), FRAME_END);
+    ck_assert_uint_eq(input.len, 0);
+    ck_assert_uint_eq(dialog_fill(&dialog, wire, sizeof wire), 0);
+}
+
+static size_t frame_write(uint8_t *out, uint8_t opcode, bool fin, const void *payload, size_t n) {
+    struct frame frame = {.opcode = opcode, .fin = fin, .length = n};
+    size_t head = frame_head_write(out, &frame);
+    memcpy(out + head, payload, n);
+    return head + n;
+}
+
+static enum dialog_event take(size_t n) {
+    struct str input = {(const char *)wire, n};
+    return dialog_take(&dialog, &input);
+}
+
+START_TEST(an_echo_is_known_however_it_is_cut) {
+    uint8_t payload[MESSAGE_BYTES];
+    size_t total = MESSAGE_BYTES + 4;
+    for (size_t cut = 0; cut < total; cut++) {
+        message_sent(payload);
+        ck_assert_uint_eq(frame_write(wire, OPCODE_BINARY, true, payload, MESSAGE_BYTES), total);
+        struct str first = {(const char *)wire, cut},
+                   second = {(const char *)wire + cut, total - cut};
+        ck_assert_int_eq(dialog_take(&dialog, &first), DIALOG_WANTS_MORE);
+        ck_assert_int_eq(dialog_take(&dialog, &second), DIALOG_ECHO);
+        ck_assert_uint_eq(dialog_outstanding(&dialog), 0);
+    }
+}
+END_TEST
+
+START_TEST(an_echo_may_come_in_fragments_around_a_ping) {
+    uint8_t payload[MESSAGE_BYTES];
+    message_sent(payload);
+    size_t n = frame_write(wire, OPCODE_BINARY, false, payload, 100);
+    n += frame_write(wire + n, OPCODE_PING, true, "hi", 2);
+    n += frame_write(wire + n, OPCODE_CONTINUATION, true, payload + 100, MESSAGE_BYTES - 100);
+    struct str input = {(const char *)wire, n};
+    ck_assert_int_eq(dialog_take(&dialog, &input), DIALOG_PING);
+    ck_assert_int_eq(dialog_take(&dialog, &input), DIALOG_ECHO);
+    uint8_t pong[64 + 256];
+    ck_assert_uint_eq(dialog_fill(&dialog, pong, sizeof pong), 2 + 4 + 2);
+    ck_assert_uint_eq(pong[0], 0x80 | OPCODE_PONG);
+}
+END_TEST
+
+START_TEST(an_echo_with_any_byte_changed_is_wrong) {
+    for (size_t i = 0; i < MESSAGE_BYTES; i++) {
+        uint8_t payload[MESSAGE_BYTES];
+        start();
+        message_sent(payload);
+        payload[i] ^= 1;
+        size_t n = frame_write(wire, OPCODE_BINARY, true, payload, MESSAGE_BYTES);
+        ck_assert_int_eq(take(n), DIALOG_WRONG);
+    }
+}
+END_TEST
+
+START_TEST(an_echo_of_another_length_or_kind_is_wrong) {
+    static uint8_t payload[MESSAGE_BYTES + 1];
+    message_sent(payload);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, payload, MESSAGE_BYTES - 1)),
+                     DIALOG_WRONG);
+    start();
+    message_sent(payload);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, payload, MESSAGE_BYTES + 1)),
+                     DIALOG_WRONG);
+    start();
+    message_sent(payload);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_TEXT, true, payload, MESSAGE_BYTES)),
+                     DIALOG_WRONG);
+}
+END_TEST
+
+START_TEST(echoes_swapped_doubled_or_unasked_are_wrong) {
+    uint8_t first[MESSAGE_BYTES], second[MESSAGE_BYTES];
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, first, MESSAGE_BYTES)),
+                     DIALOG_WRONG);
+    start();
+    message_sent(first);
+    message_sent(second);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, second, MESSAGE_BYTES)),
+                     DIALOG_WRONG);
+    start();
+    message_sent(first);
+    message_sent(second);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, first, MESSAGE_BYTES)),
+                     DIALOG_ECHO);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, first, MESSAGE_BYTES)),
+                     DIALOG_WRONG);
+}
+END_TEST
+
+START_TEST(a_masked_answer_is_broken) {
+    struct frame frame = {.opcode = OPCODE_BINARY, .fin = true, .masked = true};
+    dialog_send(&dialog);
+    ck_assert_int_eq(take(frame_head_write(wire, &frame)), DIALOG_BROKEN);
+}
+END_TEST
+
+START_TEST(the_peers_close_is_answered_with_its_code) {
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_CLOSE, true,
+                                      "\x03\xe9"
+                                      "bye",
+                                      5)),
+                     DIALOG_CLOSE);
+    ck_assert_uint_eq(dialog.close_code, CLOSE_GOING_AWAY);
+    dialog_send(&dialog);
+    size_t n = dialog_fill(&dialog, wire, sizeof wire);
+    ck_assert_uint_eq(n, 2 + 4 + 5); // the Close alone, no message after it
+    ck_assert_uint_eq(wire[0], 0x80 | OPCODE_CLOSE);
+    ck_assert(dialog.close_sent);
+}
+END_TEST
+
+START_TEST(our_close_follows_what_is_due) {
+    uint8_t payload[MESSAGE_BYTES];
+    dialog_send(&dialog);
+    dialog_close(&dialog, CLOSE_NORMAL);
+    size_t n = dialog_fill(&dialog, wire, sizeof wire);
+    ck_assert_uint_eq(n, 4 + 4 + MESSAGE_BYTES + 2 + 4 + 2);
+    ck_assert_uint_eq(wire[0], 0x80 | OPCODE_BINARY);
+    ck_assert_uint_eq(dialog_fill(&dialog, wire, sizeof wire), 0);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_CLOSE, true, payload, 0)), DIALOG_CLOSE);
+    ck_assert_uint_eq(dialog.close_code, CLOSE_NO_STATUS);
+    ck_assert_uint_eq(dialog_fill(&dialog, wire, sizeof wire), 0);
+}
+END_TEST
+
+START_TEST(a_large_message_leaves_in_parts) {
+    dialog_start(&dialog, 5, 100000, &random_source);
+    dialog_send(&dialog);
+    struct frame_reader reader = {0};
+    size_t n, payload = 0;
+    uint8_t plain[300];
+    while ((n = dialog_fill(&dialog, wire, 300)) > 0) {
+        struct str input = {(const char *)wire, n};
+        while (input.len > 0)
+            if (frame_next(&reader, &input) == FRAME_PAYLOAD) {
+                frame_mask(plain, (const uint8_t *)reader.payload.ptr, reader.payload.len,
+                           reader.frame.key, reader.position);
+                ck_assert_mem_eq(plain, pattern_bytes(pattern_start(5, 0), payload),
+                                 reader.payload.len);
+                payload += reader.payload.len;
+            }
+    }
+    ck_assert_uint_eq(payload, 100000);
+    ck_assert_uint_eq(dialog.sent, 1);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("dialog");
+    TCase *tests = tcase_create("dialog");
+    tcase_add_checked_fixture(tests, start, NULL);
+    tcase_add_test(tests, an_echo_is_known_however_it_is_cut);
+    tcase_add_test(tests, an_echo_may_come_in_fragments_around_a_ping);
+    tcase_add_test(tests, an_echo_with_any_byte_changed_is_wrong);
+    tcase_add_test(tests, an_echo_of_another_length_or_kind_is_wrong);
+    tcase_add_test(tests, echoes_swapped_doubled_or_unasked_are_wrong);
+    tcase_add_test(tests, a_masked_answer_is_broken);
+    tcase_add_test(tests, the_peers_close_is_answered_with_its_code);
+    tcase_add_test(tests, our_close_follows_what_is_due);
+    tcase_add_test(tests, a_large_message_leaves_in_parts);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed;
+}
