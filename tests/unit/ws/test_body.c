@@ -23,7 +23,8 @@ static enum body_verdict feed(struct body *body, struct str in, size_t first, si
         do {
             struct str text;
             verdict = body_feed_payload(body, piece + done, size - done, &part, &text);
-            ck_assert(text.len <= part);
+            if (text.len > part) // ck_assert is slow: it writes to a pipe
+                ck_abort_msg("payload of %zu in %zu bytes", text.len, part);
             memcpy(payload + collected, text.ptr, text.len);
             collected += text.len;
             done += part;

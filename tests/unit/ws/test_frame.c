@@ -28,7 +28,8 @@ static unsigned walk_all(struct frame_walker *walker, struct bytes in, size_t fi
         memcpy(piece, in.ptr + at, size);
         violations += frame_walk(walker, piece, size, FRAME_STOP_NEVER, &used) == FRAME_VIOLATION;
         free(piece);
-        ck_assert(used > 0 && used <= size);
+        if (used == 0 || used > size) // ck_assert is slow: it writes to a pipe
+            ck_abort_msg("used %zu of %zu", used, size);
         at += used;
         size = step;
     }
@@ -303,7 +304,7 @@ static void check_walked(const struct stream *stream, const struct frame_walker 
 // However a stream is cut, the counts are those of its making, and with FRAME_STOP_BOUNDARY every
 // walk ends where a frame ends.
 START_TEST(random_streams_are_walked) {
-    for (uint32_t seed = 1; seed <= 100; seed++) {
+    for (uint32_t seed = 1; seed <= 120; seed++) {
         bool masked = seed % 2;
         struct stream stream = {0};
         struct frame_walker walker;

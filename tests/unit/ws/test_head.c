@@ -2,7 +2,7 @@
 //
 // Heads that pass, and what was understood: each is fed in every way it can be cut, with bytes of
 // the next message behind it.
-#include "feeding.h"
+#include "tests/unit/ws/feeding.h"
 
 #define HOST "Host: a.example\r\n"
 #define NEXT "GET /next HTTP/1.1\r\n"

@@ -2,7 +2,7 @@
 //
 // Heads that must not pass: what smuggles requests, and what is merely broken. Each is fed in every
 // way it can be cut, with the same status and the same reason every time.
-#include "feeding.h"
+#include "tests/unit/ws/feeding.h"
 
 #define HOST "Host: a.example\r\n"
 

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "feeding.h"
+#include "tests/unit/ws/feeding.h"
 
 #define HOST "Host: a.example\r\n"
 #define ORIGIN                                                                                     \

@@ -3,7 +3,7 @@
 // The opening handshake, checked on both sides.
 #include "ws/upgrade.h"
 
-#include "feeding.h"
+#include "tests/unit/ws/feeding.h"
 
 #define START "GET /chat HTTP/1.1\r\nHost: a.example\r\n"
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
