@@ -9,9 +9,6 @@
 #include "core/address.h"
 #include "core/config_address.h"
 
-// Guessing what a name should have been looks at all names: only while there is hope.
-#define GUESSES_MAX 100
-
 static void listens_imply(struct config_reader *reader);
 static void listens_check(struct config_reader *reader);
 static void sites_complete(struct config *config);
@@ -163,7 +160,7 @@ static void upstreams_link(struct config_reader *reader) {
 static void upstream_unknown(struct config_reader *reader, const struct conf_route *route) {
     const struct config *config = reader->config;
     struct nearest nearest = nearest_start(str_from(route->upstream_name));
-    if (reader->problems->errors < GUESSES_MAX)
+    if (reader->problems->errors < CONFIG_GUESSES_MAX)
         for (size_t i = 0; i < config->upstream_count; i++)
             nearest_offer(&nearest, str_from(config->upstreams[i].name));
     if (nearest.best.len > 0)

@@ -96,8 +96,9 @@ static void option_read(struct config_reader *reader, const struct option *optio
 static void key_unknown(struct config_reader *reader, enum option_section section,
                         const struct yaml_node *key) {
     struct nearest nearest = nearest_start(key->text);
-    for (const struct option *row = option_first(section); row; row = option_next(row))
-        nearest_offer(&nearest, str_from(row->key));
+    if (reader->problems->errors < CONFIG_GUESSES_MAX)
+        for (const struct option *row = option_first(section); row; row = option_next(row))
+            nearest_offer(&nearest, str_from(row->key));
     if (nearest.best.len > 0) {
         problems_add(reader->problems, PROBLEM_ERROR, key->pos,
                      "unknown key \"%.*s\"; did you mean \"%.*s\"?", STR_SHOWN(key->text),

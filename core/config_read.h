@@ -11,6 +11,9 @@
 #include "core/option.h"
 #include "core/yaml_tree.h"
 
+// Guessing what a name should have been looks at all names: only while there is hope.
+#define CONFIG_GUESSES_MAX 100
+
 // An entry of a list of OPTION_FILE.
 struct conf_file {
     struct conf_pos pos;

@@ -18,6 +18,8 @@ static enum value_verdict bool_read(const struct yaml_node *value, bool *out);
 static enum value_verdict enum_read(const struct option *option, struct str text, int *out);
 static enum value_verdict quantity_read(const struct option *option, const struct yaml_node *value,
                                         void *out);
+static enum value_verdict quantity_parse(const struct option *option, const struct yaml_node *value,
+                                         uint64_t *number);
 static enum value_verdict text_read(struct config_reader *reader, const struct option *option,
                                     struct str text, const char **out);
 static enum value_verdict text_check(const struct option *option, struct str text);
@@ -93,24 +95,15 @@ static enum value_verdict enum_read(const struct option *option, struct str text
 static enum value_verdict quantity_read(const struct option *option, const struct yaml_node *value,
                                         void *out) {
     uint64_t number = 0;
-    enum value_verdict verdict = VALUE_OK;
-    if (option->word && str_eq(value->text, str_from(option->word)))
+    if (option->word && str_eq(value->text, str_from(option->word))) {
         number = strcmp(option->word, "unlimited") == 0 ? CONFIG_UNLIMITED : 0;
-    else if (option->type == OPTION_NUMBER && value->style == YAML_QUOTED)
-        verdict = VALUE_MALFORMED;
-    else if (option->type == OPTION_NUMBER)
-        verdict = quantity_number_parse(value->text, &number);
-    else if (option->type == OPTION_SIZE)
-        verdict = quantity_size_parse(value->text, &number);
-    else if (option->type == OPTION_RATE)
-        verdict = quantity_rate_parse(value->text, &number);
-    else
-        verdict = quantity_duration_parse(value->text, &number);
-    if (verdict != VALUE_OK)
-        return verdict;
-    bool is_word = option->word && str_eq(value->text, str_from(option->word));
-    if (!is_word && (number < option->min || number > option->max))
-        return VALUE_OUT_OF_RANGE;
+    } else {
+        enum value_verdict verdict = quantity_parse(option, value, &number);
+        if (verdict != VALUE_OK)
+            return verdict;
+        if (number < option->min || number > option->max)
+            return VALUE_OUT_OF_RANGE;
+    }
     if (option->type == OPTION_DURATION_S)
         number /= QUANTITY_SECOND_MS;
 
@@ -121,6 +114,22 @@ static enum value_verdict quantity_read(const struct option *option, const struc
         *(uint64_t *)out = number;
     }
     return VALUE_OK;
+}
+
+static enum value_verdict quantity_parse(const struct option *option, const struct yaml_node *value,
+                                         uint64_t *number) {
+    switch (option->type) {
+    case OPTION_NUMBER:
+        if (value->style == YAML_QUOTED)
+            return VALUE_MALFORMED;
+        return quantity_number_parse(value->text, number);
+    case OPTION_SIZE:
+        return quantity_size_parse(value->text, number);
+    case OPTION_RATE:
+        return quantity_rate_parse(value->text, number);
+    default:
+        return quantity_duration_parse(value->text, number);
+    }
 }
 
 static enum value_verdict text_read(struct config_reader *reader, const struct option *option,
