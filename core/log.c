@@ -199,12 +199,16 @@ static _Thread_local struct peer_kind peer_kinds[PEER_KINDS];
 static bool peer_may_write(enum log_level level, const char *format);
 
 void log_peer(enum log_level level, const struct log_context *context, const char *format, ...) {
-    if (!log_enabled(level) || !peer_may_write(level, format))
-        return;
     va_list args;
     va_start(args, format);
-    log_vline(level, context, format, args);
+    log_peer_kind(level, context, format, format, args);
     va_end(args);
+}
+
+void log_peer_kind(enum log_level level, const struct log_context *context, const char *kind,
+                   const char *format, va_list args) {
+    if (log_enabled(level) && peer_may_write(level, kind))
+        log_vline(level, context, format, args);
 }
 
 static struct peer_kind *peer_kind_find(const char *format);

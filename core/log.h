@@ -17,6 +17,7 @@
 
 #include "core/config.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #define LOG_NO_WORKER (-1)
@@ -50,6 +51,10 @@ void log_line(enum log_level level, const struct log_context *context, const cha
 // rest is counted and said in one line.
 void log_peer(enum log_level level, const struct log_context *context, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+// The same with the lines counted together that have the same `kind`, a constant text.
+void log_peer_kind(enum log_level level, const struct log_context *context, const char *kind,
+                   const char *format, va_list args) __attribute__((format(printf, 4, 0)));
 
 // Says what `log_peer` suppressed on this thread in seconds that are over. Once a second per
 // worker, and when it ends.

@@ -6,7 +6,6 @@
 #include "core/log.h"
 #include "route/trust.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -311,10 +310,9 @@ struct str conn_tls_version(const struct conn *conn) {
 
 // --- log --------------------------------------------------------------------------------------
 
-void conn_log(const struct conn *conn, enum log_level level, const char *format, ...) {
-    if (!log_enabled(level))
-        return;
-    char client[ADDRESS_TEXT_MAX], text[512];
+static void log_kind(const struct conn *conn, enum log_level level, const char *kind,
+                     const char *format, va_list arguments) {
+    char client[ADDRESS_TEXT_MAX];
     address_format(&conn->peer.any, client);
     const struct exchange *exchange = conn->exchange;
     struct log_context context = {
@@ -324,9 +322,22 @@ void conn_log(const struct conn *conn, enum log_level level, const char *format,
         .phase = phase_phrases[conn->phase],
         .upstream = exchange && exchange->address ? exchange->address->text : NULL,
     };
+    log_peer_kind(level, &context, kind, format, arguments);
+}
+
+void conn_log(const struct conn *conn, enum log_level level, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    if (log_enabled(level))
+        log_kind(conn, level, format, format, arguments);
     va_end(arguments);
-    log_peer(level, &context, "%s", text);
+}
+
+void conn_log_kind(const struct conn *conn, enum log_level level, const char *kind,
+                   const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (log_enabled(level))
+        log_kind(conn, level, kind, format, arguments);
+    va_end(arguments);
 }

@@ -116,9 +116,12 @@ void conn_drain(struct conn *conn);
 static inline bool conn_is_secure(const struct conn *conn) {
     return conn->listen_kind == LISTEN_TLS;
 }
-// Says something about the connection, with what is known about it.
+// Says something about the connection, with what is known about it; lines of one format, or of one
+// `kind`, are limited together.
 void conn_log(const struct conn *conn, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void conn_log_kind(const struct conn *conn, enum log_level level, const char *kind,
+                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 // "1.3", "1.2", or empty on a plain connection. Static.
 struct str conn_tls_version(const struct conn *conn);
 void conn_count_site(struct conn *conn, struct site_count *count);

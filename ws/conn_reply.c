@@ -31,7 +31,7 @@ static struct head_reply reply_for(const struct conn *conn, unsigned status) {
 void refuse(struct conn *conn, unsigned status, const char *why) {
     struct exchange *exchange = conn->exchange;
     char text[HEAD_ERROR_BYTES_MAX];
-    conn_log(conn, status < 500 ? LOG_INFO : LOG_WARN, "%u %s", status, why);
+    conn_log_kind(conn, status < 500 ? LOG_INFO : LOG_WARN, why, "%u %s", status, why);
     counter_add(&conn->proxy->counters.requests_refused, 1);
     if (exchange && exchange->status != 0) // it has had an answer, or the start of one
         return conn_end(conn);
