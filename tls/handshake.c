@@ -132,8 +132,9 @@ size_t tls_handshake_want(const struct tls_handshake *handshake) {
 
 size_t tls_handshake_output(const struct tls_handshake *handshake, const uint8_t **bytes) {
     const struct tls_wire_buffer *out = &handshake->wire.out;
-    *bytes = out->bytes + out->done;
-    return out->len - out->done;
+    size_t n = out->len - out->done;
+    *bytes = n > 0 ? out->bytes + out->done : NULL;
+    return n;
 }
 
 void tls_handshake_sent(struct tls_handshake *handshake, size_t n) {

@@ -261,8 +261,9 @@ ssize_t tls_records_seal(struct tls_records *records, const uint8_t *in, size_t 
     do {
         size_t part = n < TLS_PLAINTEXT_MAX_BYTES ? n : TLS_PLAINTEXT_MAX_BYTES;
         written += record_seal(records, TLS_CONTENT_APPLICATION_DATA, in, part, out + written);
-        in += part;
         n -= part;
+        if (n > 0) // `in` may be NULL when there was nothing
+            in += part;
     } while (n > 0);
     return (ssize_t)written;
 }
