@@ -202,7 +202,9 @@ static void window(struct load *load, struct load_result *result) {
     result->open = after.open;
     double window_ns = (double)(after.at_ns - before.at_ns);
     result->own_cpu = (double)(after.cpu_ns - before.cpu_ns) / window_ns;
-    result->server_cpu = (double)(after.server_cpu_ns - before.server_cpu_ns) / window_ns;
+    result->server_ended = after.server_cpu_ns < before.server_cpu_ns;
+    if (!result->server_ended)
+        result->server_cpu = (double)(after.server_cpu_ns - before.server_cpu_ns) / window_ns;
     result->busiest_thread = busiest_thread(load, &before, &after);
     result->cores_busy = core_busy_share(&cores_before, &cores_after);
     result->interrupted = interrupted;

@@ -32,6 +32,7 @@ struct load_result {
     double server_cpu;     // of the program under load, in cores
     struct process_memory memory_idle; // of it, before the first connection
     struct process_memory memory_open; // at the window's end
+    bool server_ended;                 // a process of it was gone at the end
     bool interrupted;                  // SIGINT ended it early
 };
 

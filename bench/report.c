@@ -75,6 +75,10 @@ static void server_print(FILE *out, const struct load_settings *settings,
                          const struct load_result *result) {
     if (settings->server.count == 0)
         return;
+    if (result->server_ended) {
+        fprintf(out, "server      a process of it has ended\n");
+        return;
+    }
     fprintf(out, "server CPU  %5.1f %% of a core", result->server_cpu * 100);
     if (events(settings, result) > 0)
         fprintf(out, ", %.2f µs per %s", server_us(settings, result),
@@ -174,7 +178,7 @@ static void json_failures(FILE *out, const struct failures *failures) {
 
 static void json_server(FILE *out, const struct load_settings *settings,
                         const struct load_result *result) {
-    if (settings->server.count == 0)
+    if (settings->server.count == 0 || result->server_ended)
         return;
     fprintf(out,
             "  \"server\": {\"cpu_cores\": %.5f, \"cpu_us_per_event\": %.4f, "
