@@ -27,6 +27,8 @@ struct control_server {
 // logged, and the gateway goes on without. Main thread.
 void control_open(struct control_server *server, struct worker *worker, const char *config_path,
                   control_command *command, void *context);
+// Listens no more; harmless when it never did. Its accept ends with the ring, so the worker must be
+// about to close. Main thread.
 void control_close(struct control_server *server);
 
 // The other side: sends `command` to the gateway that runs `config_path` and copies the answer to

@@ -13,6 +13,7 @@ struct demo_backend;
 // Listens on 127.0.0.1 on a port the kernel chooses and starts the thread. Negative errno.
 int demo_backend_start(struct demo_backend **out);
 
+// The port it listens on.
 uint16_t demo_backend_port(const struct demo_backend *backend);
 
 // Closes every connection and ends the thread. NULL is allowed.

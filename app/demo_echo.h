@@ -32,6 +32,7 @@ struct echo {
 // How much longer the output can be than the input: a header that began in earlier input.
 #define ECHO_EXTRA_BYTES FRAME_CONTROL_BYTES_MAX
 
+// Starts the walker of a zero-initialised echo.
 void echo_start(struct echo *echo);
 
 // Echoes `size` bytes from `in` to `out`, which has room for `size + ECHO_EXTRA_BYTES`, and sets

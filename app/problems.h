@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Shows the findings of a check in the form compilers use, which editors can jump to.
 #ifndef RINGWAY_APP_PROBLEMS_H
 #define RINGWAY_APP_PROBLEMS_H
 

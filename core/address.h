@@ -2,7 +2,7 @@
 //
 // Socket addresses of IPv4 and IPv6 as values: text both ways, order, port. An IPv4 address and its
 // IPv4-mapped IPv6 form (::ffff:a.b.c.d, RFC 4291 §2.5.5.2) print alike, because a dual-stack
-// listener sees IPv4 clients in the mapped form.
+// listener sees IPv4 clients in the mapped form. Pure; any thread.
 #ifndef RINGWAY_CORE_ADDRESS_H
 #define RINGWAY_CORE_ADDRESS_H
 
@@ -28,6 +28,7 @@ socklen_t address_parse(struct str text, struct sockaddr_storage *out);
 // The size of the address by its family; 0 for families other than IPv4 and IPv6.
 socklen_t address_size(const struct sockaddr *address);
 
+// Replaces the port, given in host byte order. Other families stay as they are.
 void address_set_port(struct sockaddr_storage *address, uint16_t port);
 
 // A total order over family, address and port, for sorting and comparing lists: <0, 0, >0.

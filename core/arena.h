@@ -21,10 +21,10 @@ void arena_free(struct conf_arena *arena);
 // lives as long as the arena.
 void *arena_alloc(struct conf_arena *arena, size_t count, size_t size_bytes);
 
-// A terminated copy of `size_bytes` bytes.
+// A terminated copy of `size_bytes` bytes. Never NULL; lives as long as the arena.
 char *arena_copy(struct conf_arena *arena, const char *text, size_t size_bytes);
 
-// A formatted, terminated text.
+// A formatted, terminated text. Never NULL; lives as long as the arena.
 char *arena_printf(struct conf_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -37,8 +37,10 @@ void chunk_pool_clear(struct chunk_pool *pool);
 
 // A chunk of at least `size_bytes` (up to CHUNK_MAX_BYTES), empty. NULL when memory is out.
 struct chunk *chunk_get(struct chunk_pool *pool, size_t size_bytes);
+// Gives a chunk back to the pool it came from. It must be in no chain.
 void chunk_put(struct chunk_pool *pool, struct chunk *chunk);
 
+// The bytes a chunk holds.
 static inline size_t chunk_length(const struct chunk *chunk) {
     return chunk->end - chunk->start;
 }
@@ -48,10 +50,12 @@ struct chain {
     struct chunk *head, *tail;
 };
 
+// No chunk of a chain is ever empty, so this is also "holds no bytes".
 static inline bool chain_is_empty(const struct chain *chain) {
     return chain->head == NULL;
 }
 
+// The bytes a chain holds. Walks it.
 size_t chain_length(const struct chain *chain);
 
 // Copies bytes to the end. Returns 0 or -ENOMEM, in which case nothing was added.
@@ -63,6 +67,7 @@ void chain_consume(struct chunk_pool *pool, struct chain *chain, size_t n);
 // Describes the first bytes for one writev: at most `max` parts. Valid until the chain changes.
 int chain_parts(const struct chain *chain, struct iovec *parts, int max);
 
+// Drops everything; the chain is empty after it and may go on being used.
 void chain_clear(struct chunk_pool *pool, struct chain *chain);
 
 #endif

@@ -47,6 +47,7 @@ void problems_add(struct problems *list, enum problem_kind kind, struct conf_pos
 void problems_rewind(struct problems *list, size_t count);
 // Puts the findings from index `from` on in the order of the file.
 void problems_sort(struct problems *list, size_t from);
+// Drops all findings and their memory; the list is empty after it.
 void problems_free(struct problems *list);
 
 enum log_target { LOG_TARGET_NONE, LOG_TARGET_STDERR, LOG_TARGET_STDOUT, LOG_TARGET_FILE };

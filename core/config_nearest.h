@@ -14,6 +14,7 @@ struct nearest {
     unsigned best_distance;
 };
 
+// Begins a search without a candidate. Borrows `wanted`.
 struct nearest nearest_start(struct str wanted);
 
 // Compares one known name. Borrows it.

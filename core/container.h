@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// From an embedded member back to its owner: how callbacks of operations, timers and tasks find the
+// object they belong to.
 #ifndef RINGWAY_CORE_CONTAINER_H
 #define RINGWAY_CORE_CONTAINER_H
 

@@ -33,6 +33,7 @@ struct line line_start(char *buffer, size_t capacity_bytes);
 // Appends `s` as it is: for text of our own.
 void line_add(struct line *line, struct str s);
 
+// Appends formatted text of our own, as it is.
 void line_printf(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 // Appends `s` escaped, at most `max_bytes` of output; a longer one is cut between characters and

@@ -28,6 +28,7 @@ int log_file_open(struct log_file *file, const struct conf_log *conf);
 // one stays and the negative errno is returned. Main thread; others may write meanwhile.
 int log_file_reopen(struct log_file *file, const struct conf_log *conf);
 
+// Closes the descriptor. No other thread may be writing any more. Main thread.
 void log_file_close(struct log_file *file);
 
 // One write(2), on O_APPEND. Returns the bytes taken or a negative errno. Any thread.

@@ -10,7 +10,8 @@
 // ones, many times. While `submitted` is true the kernel may still touch what the operation names:
 // its memory must stay, and only `ring_cancel` may be called on it.
 //
-// Except for `ring_message` every function is for the thread that opened the ring.
+// Every function with a ring is for the thread that opened it; `ring_probe` and `ring_imitate` are
+// for any.
 #ifndef RINGWAY_CORE_RING_H
 #define RINGWAY_CORE_RING_H
 

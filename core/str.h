@@ -26,6 +26,7 @@ static inline struct str str_from(const char *text) {
     return (struct str){text, text ? strlen(text) : 0};
 }
 
+// Equal byte by byte.
 static inline bool str_eq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
@@ -35,6 +36,7 @@ static inline bool str_ieq(struct str a, struct str b) {
     return a.len == b.len && (a.len == 0 || strncasecmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+// Whether `s` starts with `prefix`, byte by byte. Everything starts with the empty slice.
 static inline bool str_starts(struct str s, struct str prefix) {
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
 }

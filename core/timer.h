@@ -35,6 +35,7 @@ void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ms);
 // Forgets the timer; harmless when it is not set.
 void timer_clear(struct wheel *wheel, struct timer *timer);
 
+// Whether it will fire. False from the moment `fired` is called.
 static inline bool timer_is_set(const struct timer *timer) {
     return timer->link != 0;
 }

@@ -53,10 +53,13 @@ enum { WORKER_RING_ENTRIES = 1024, WORKER_RING_BUFFERS = 512 };
 // negative errno.
 int worker_open(struct worker *worker, int index, const struct ring_features *features,
                 unsigned buffers);
+// Frees what `worker_open` made. Nothing may be submitted any more (`ring_users` is 0), or its
+// memory must outlive the ring. On the worker's thread.
 void worker_close(struct worker *worker);
 
 // Runs until `worker_stop`. Returns 0, or the negative errno with which the ring failed.
 int worker_loop(struct worker *worker);
+// Lets the loop end after this turn. On the worker's thread.
 void worker_stop(struct worker *worker);
 
 // Runs the task in this turn, after the completions, or in the next when called from a task.
@@ -69,8 +72,5 @@ int worker_pin(unsigned index);
 
 // How many cores the process may use.
 unsigned worker_cores(void);
-
-// The monotonic clock, in ms.
-uint64_t clock_monotonic_ms(void);
 
 #endif

@@ -56,6 +56,7 @@ bool resolve_table_fails(const struct resolve_table *table);
 // Is any host a name, so that looking it up again can change the answer?
 bool resolve_table_has_names(const struct resolve_table *table);
 
+// Takes one reference more, and returns the table; drops one, the last of which frees it.
 struct resolve_table *resolve_table_hold(struct resolve_table *table);
 void resolve_table_drop(struct resolve_table *table);
 

@@ -18,6 +18,7 @@ struct site_table;
 // the first has it.
 struct site_table *site_table_build(const struct config *config);
 
+// No thread may be using it. NULL is allowed.
 void site_table_free(struct site_table *table);
 
 // Finds the site of `host`: lower case, without port; an IPv6 literal with or without brackets, a

@@ -66,6 +66,7 @@ struct upstream_tries {
 struct upstream_table *upstream_table_build(const struct config *config,
                                             const struct resolve_table *resolved);
 
+// No thread may be using it. NULL is allowed.
 void upstream_table_free(struct upstream_table *table);
 
 // The address to connect to next, or NULL when all that may be tried has been (502, or 504 when the

@@ -38,6 +38,7 @@ struct tls_certificate *tls_certificate_parse(struct str chain, struct str key,
 // Wipes the key. NULL is allowed. No session may be using it.
 void tls_certificate_free(struct tls_certificate *certificate);
 
+// What its key is, one of the set. Any thread.
 enum tls_key_kind tls_certificate_key_kind(const struct tls_certificate *certificate);
 
 // The names it is for, lower case: dNSName and iPAddress entries of the subject alternative name,

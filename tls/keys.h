@@ -37,6 +37,7 @@ struct tls_keys {
     struct tls_traffic_keys rx, tx;
 };
 
+// Overwrites the keys in a way no compiler leaves out.
 static inline void tls_keys_wipe(struct tls_keys *keys) {
     explicit_bzero(keys, sizeof *keys);
 }

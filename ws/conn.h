@@ -12,7 +12,7 @@
 //
 // A connection has no operation in the kernel itself, only its legs have. So it is freed at once
 // when it ends; the legs join by themselves. A function that may have ended the connection says so
-// by its name (`_end`, `refuse`, ...) and is the last thing its caller does with it.
+// ("may end", below) and is the last thing its caller does with it.
 //
 // phase        client leg            upstream leg         ends by
 // HANDSHAKE    TLS handshake         -                    done → HEAD | failure | deadline
@@ -98,9 +98,17 @@ struct exchange {
     bool accounted;       // its access line is written
 };
 
+// What an upstream leg tells its connection; the owner that goes with it is the `struct conn`.
 extern const struct leg_events conn_upstream_events;
 
-// conn.c
+// Everything below is for the worker's thread. "May end" means that `conn` may be freed on return:
+// it is the last thing its caller does with it. Functions named `_input` get what a leg offers and
+// return how many bytes they took, which the leg wants to know even if they ended the connection.
+
+// --- conn.c -----------------------------------------------------------------------------------
+
+// Starts a connection on the accepted socket `fd`, which it owns from here on; copies `peer`.
+// Without memory the socket is closed and nothing else happens.
 void conn_begin(struct proxy *proxy, int fd, enum listen_kind kind, const struct sockaddr *peer);
 // Ends the connection: unsent bytes are dropped. `conn` is dead for the caller.
 void conn_end(struct conn *conn);
@@ -112,7 +120,10 @@ static inline void conn_touch(struct conn *conn) {
 }
 // The deadline may have come nearer.
 void conn_set_deadline(struct conn *conn);
+// The worker wants to stop: ends what is idle, closes a WebSocket with 1001, lets an exchange
+// finish as the last one. May end.
 void conn_drain(struct conn *conn);
+// Whether the client came over TLS.
 static inline bool conn_is_secure(const struct conn *conn) {
     return conn->listen_kind == LISTEN_TLS;
 }
@@ -124,60 +135,95 @@ void conn_log_kind(const struct conn *conn, enum log_level level, const char *ki
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 // "1.3", "1.2", or empty on a plain connection. Static.
 struct str conn_tls_version(const struct conn *conn);
+// Counts the connection for this site (NULL: for none) instead of the one before.
 void conn_count_site(struct conn *conn, struct site_count *count);
+// A zeroed exchange, from the worker's spare ones if there is one; NULL when memory is out.
 struct exchange *exchange_get(struct proxy *proxy);
+// Ends an exchange: frees its heads and keeps or frees the rest.
 void exchange_put(struct proxy *proxy, struct exchange *exchange);
 
-// conn_handshake.c
+// --- conn_handshake.c -------------------------------------------------------------------------
+
+// Starts the TLS handshake of a new connection. May end.
 void handshake_start(struct conn *conn);
+// Received bytes of the handshake; what follows its last one is not taken. May end.
 size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n);
 
-// conn_request.c
-size_t request_input(struct conn *conn, const uint8_t *bytes, size_t n);
-void request_wait(struct conn *conn); // for the next one
+// --- conn_request.c ---------------------------------------------------------------------------
 
-// conn_dial.c
+// Waits for the next request, under the snapshot that is in force now.
+void request_wait(struct conn *conn);
+// Received bytes of a request head; what follows its end is not taken. Acts on a head that is
+// whole: answers it, or has it sent on. May end.
+size_t request_input(struct conn *conn, const uint8_t *bytes, size_t n);
+
+// --- conn_dial.c ------------------------------------------------------------------------------
+
+// Gets an upstream connection for the exchange, which then starts; or answers 502 or 504. May end.
 void dial_start(struct conn *conn);
+// A new upstream connection stands (0) or could not be made (negative errno). May end.
 void dial_connected(struct conn *conn, int result);
+// It took longer than the upstream's connect timeout. May end.
 void dial_timed_out(struct conn *conn);
-// The upstream connection broke before any answer. Tries again where that is safe; false: it isn't.
+// The upstream connection broke before any answer. Tries again where that is safe (RFC 9110 §9.2.2)
+// and returns true, in which case it may end; false: nothing was done.
 bool dial_again(struct conn *conn);
 
-// conn_exchange.c
+// --- conn_exchange.c --------------------------------------------------------------------------
+
+// Sends the request head on the connected upstream leg, then lets body and response come.
 void exchange_start(struct conn *conn);
+// Received bytes of the request body; what follows its end is not taken. May end.
 size_t exchange_client_input(struct conn *conn, const uint8_t *bytes, size_t n);
+// Received bytes of the response: 1xx heads, the final head, the body; after a 101 the rest is not
+// taken, it is the relay's. May end.
 size_t exchange_upstream_input(struct conn *conn, const uint8_t *bytes, size_t n);
+// The client sends no more although the exchange is not over. May end.
 void exchange_client_ended(struct conn *conn, enum leg_end how);
+// The upstream sends no more: the end of a body until close, another try, or 502. May end.
 void exchange_upstream_ended(struct conn *conn, enum leg_end how);
+// When the exchange has waited too long, monotonic ms; moves with `active_ms`.
 uint64_t exchange_deadline(const struct conn *conn);
+// That time has come: 408, 504, or the end in the middle of a response. May end.
 void exchange_timed_out(struct conn *conn);
 // The exchange is over: the next one on this connection, or its end.
 void exchange_next_end(struct conn *conn);
-// Writes the access line of the exchange.
+// Writes the access line of the exchange, unless it is written or not wanted.
 void exchange_account(struct conn *conn, enum access_event event);
 
-// conn_relay.c
+// --- conn_relay.c -----------------------------------------------------------------------------
+
+// From the upstream's 101 on: frees the exchange and relays frames. May end.
 void relay_start(struct conn *conn);
+// Received bytes from either leg, passed on to the other; takes all of them, and pauses `from` when
+// the other leg is backlogged.
 size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n);
+// One leg sends no more, or is lost. May end.
 void relay_ended(struct conn *conn, struct leg *from, enum leg_end how);
+// A leg that was backlogged has sent everything: the other may go on. May end.
 void relay_drained(struct conn *conn, struct leg *sink);
 // Closes both ways with `code`, each at its next frame boundary (RFC 6455 §7.1). `reason` is
 // static.
 void relay_close(struct conn *conn, uint16_t code, const char *reason);
+// When the relay has been idle or closing for too long, monotonic ms; moves with `active_ms`.
 uint64_t relay_deadline(const struct conn *conn);
+// That time has come: a Close with 1001, or the end of one that was not answered. May end.
 void relay_timed_out(struct conn *conn);
 // Writes the access line of the end and frees the relay.
 void relay_free(struct conn *conn);
 
-// conn_reply.c
+// --- conn_reply.c -----------------------------------------------------------------------------
+
 // Answers with an error status and ends the connection once that is sent; `why` goes to the log.
-// After a response has begun it can only end the connection.
+// After a response has begun it can only end the connection. May end.
 void refuse(struct conn *conn, unsigned status, const char *why);
+// Answers with a redirect to the template `location` (ws/head_write.h). May end.
 void reply_redirect(struct conn *conn, struct str location, unsigned status);
+// Answers with the text of the matched route. May end.
 void reply_respond(struct conn *conn);
-// Sends the client to the same place on the TLS listener.
+// Sends the client to the same place on the TLS listener. May end.
 void reply_to_https(struct conn *conn);
-// Closes politely: FIN after what is unsent, then waits a little for the peer's.
+// Closes politely: FIN after what is unsent, then waits a little for the peer's. May end.
 void linger(struct conn *conn);
 
 #endif

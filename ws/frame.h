@@ -60,6 +60,7 @@ struct frame_walker {
 
 _Static_assert(sizeof(struct frame_walker) <= 48, "two of these in every idle connection");
 
+// Starts before the first frame that `sender` sends after the 101.
 void frame_walker_init(struct frame_walker *walker, enum frame_sender sender);
 
 // Walks up to `size` bytes; `*used` is how many. FRAME_OK: all of them, or with FRAME_STOP_BOUNDARY

@@ -17,6 +17,7 @@ struct out {
     bool is_full; // something did not fit; everything after it is dropped too
 };
 
+// Appends all of `text` or, when it does not fit, nothing from here on.
 static inline void out_str(struct out *out, struct str text) {
     if (out->is_full || text.len > out->capacity - out->length) {
         out->is_full = true;
@@ -27,10 +28,12 @@ static inline void out_str(struct out *out, struct str text) {
     out->length += text.len;
 }
 
+// The same for a terminated text.
 static inline void out_text(struct out *out, const char *text) {
     out_str(out, str_from(text));
 }
 
+// Appends a number in decimal digits.
 static inline void out_number(struct out *out, uint64_t value) {
     char digits[20];
     size_t at = sizeof digits;

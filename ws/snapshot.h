@@ -64,6 +64,8 @@ struct snapshot {
 struct settings *settings_open(struct config *config, struct tls_tickets *tickets,
                                struct site_count **registry, struct problems *problems);
 
+// Drops one reference; with the last one the settings end, their configuration and certificates
+// with them. Main thread.
 void settings_drop(struct settings *settings, struct site_count **registry);
 
 // Makes a snapshot of the settings (one reference more) with upstream addresses from `resolved` and
