@@ -70,7 +70,7 @@ static const char tail[] =
     "      /: {upstream: pages}\n"
     "      /chat/: {upstream: chat, strip_prefix: true}\n"
     "      /old/: {redirect: \"https://${host}/new${path}${query}\"}\n"
-    "      /ping: {respond: \"pong\\n\"}\n"
+    "      /ping: {respond: \"pong\\\\n\"}\n"
     "upstreams:\n"
     "  pages: {servers: [\"127.0.0.1:3000\"]}\n"
     "  chat: {servers: [\"10.0.0.1:7000\", \"10.0.0.2:7000\"], retries: 1}\n"
@@ -105,7 +105,7 @@ void config_reference_print(FILE *out) {
 static void section_print(FILE *out, enum option_section section) {
     const struct option *parent = option_parent(section);
     fputs("\n## ", out);
-    text_print(out, parent ? option_section_path(section) : "Top level");
+    fputs(parent ? option_section_path(section) : "Top level", out); // no markup in headings
     fputs("\n\n", out);
     if (parent) {
         text_print(out, parent->help);
