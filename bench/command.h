@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The verbs of ringway-bench: command line in, exit code out. 0: done; 1: the run failed, or every
-// connection did; 2: the command line is wrong.
+// The verbs of ringway-bench: command line in, exit code out. 0: done, and nothing went wrong; 1:
+// some connection failed, or the run did; 2: the command line is wrong.
 #ifndef RINGWAY_BENCH_COMMAND_H
 #define RINGWAY_BENCH_COMMAND_H
 

@@ -240,6 +240,10 @@ static bool json_write(const char *path, const struct load_settings *settings,
     return is_good;
 }
 
+static bool is_clean(const struct load_stats *stats) {
+    return stats->opened > 0 && stats->unanswered == 0 && failure_total(&stats->failures) == 0;
+}
+
 // Plays what the settings say and reports it.
 static int run(struct load_settings *settings, const char *json_path) {
     char why[300];
@@ -255,7 +259,7 @@ static int run(struct load_settings *settings, const char *json_path) {
     if (!load_run(settings, result, why, sizeof why)) {
         run_error(why);
     } else {
-        code = result->stats.opened > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        code = is_clean(&result->stats) ? EXIT_SUCCESS : EXIT_FAILURE;
         if (!json_path || strcmp(json_path, "-") != 0)
             report_table(stdout, settings, result);
         if (json_path && !json_write(json_path, settings, result)) {
