@@ -7,6 +7,8 @@
 // owner, who submits it again.
 #include "core/ring.h"
 
+#include "core/container.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <liburing.h>
@@ -35,6 +37,9 @@ struct ring {
     uint8_t *buffer_memory;
     unsigned buffer_count;
     struct spill spill;
+    struct op alarm;
+    uint64_t alarm_ms; // UINT64_MAX: not set
+    struct __kernel_timespec alarm_time;
 };
 
 static unsigned ring_flags(const struct ring_features *features) {
@@ -72,12 +77,16 @@ static int buffers_open(struct ring *ring, unsigned count) {
     return 0;
 }
 
+static void alarm_done(struct op *op, int result, uint8_t *buffer);
+
 struct ring *ring_open(const struct ring_features *features, unsigned entries, unsigned buffers,
                        struct ring_counters *counters) {
     struct ring *ring = calloc(1, sizeof *ring);
     if (!ring)
         return NULL;
     ring->features = *features;
+    ring->alarm.done = alarm_done;
+    ring->alarm_ms = UINT64_MAX;
     ring->counters = counters;
     struct io_uring_params params = {.flags = ring_flags(features) | IORING_SETUP_CQSIZE,
                                      .cq_entries = entries * 4};
@@ -231,6 +240,28 @@ void ring_post(struct ring *from, struct ring *target, struct ring_note *note) {
     post_submit(from, note->target_fd, note);
 }
 
+static void alarm_done(struct op *op, int result, uint8_t *buffer) {
+    (void)result, (void)buffer;
+    container_of(op, struct ring, alarm)->alarm_ms = UINT64_MAX;
+}
+
+void ring_alarm(struct ring *ring, uint64_t at_ms) {
+    if (at_ms >= ring->alarm_ms)
+        return;
+    ring->alarm_ms = at_ms;
+    ring->alarm_time = (struct __kernel_timespec){.tv_sec = (long long)(at_ms / 1000),
+                                                  .tv_nsec = (long long)(at_ms % 1000) * 1000000};
+    struct io_uring_sqe *sqe = sqe_get(ring);
+    if (ring->alarm.submitted) {
+        io_uring_prep_timeout_update(sqe, &ring->alarm_time, (uintptr_t)&ring->alarm | TAG_OP,
+                                     IORING_TIMEOUT_ABS);
+        sqe->user_data = 0; // too late to move it: then it comes by itself
+        return;
+    }
+    io_uring_prep_timeout(sqe, &ring->alarm_time, 0, IORING_TIMEOUT_ABS);
+    op_submit(&ring->alarm, sqe);
+}
+
 // --- completing -------------------------------------------------------------------------------
 
 static void op_complete(struct ring *ring, struct op *op, int result, unsigned flags) {
@@ -262,33 +293,28 @@ static void completion_dispatch(struct ring *ring, const struct io_uring_cqe *cq
     case TAG_NOTE:
         ((struct ring_note *)subject)->run(subject);
         break;
-    case TAG_POST_FAILED: // the target's queue is full: it will have room soon
-        if (cqe->res != -EBADF && cqe->res != -EBADFD)
+    case TAG_POST_FAILED:
+        // A full queue will have room soon; a thread that has ended needs no note any more.
+        if (cqe->res == -EOVERFLOW || cqe->res == -ENOMEM || cqe->res == -EAGAIN)
             post_submit(ring, ((struct ring_note *)subject)->target_fd, subject);
         break;
     }
 }
 
 static bool is_passing(int error) {
-    return error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY ||
-           error == -ENOMEM;
+    return error == -EINTR || error == -EAGAIN || error == -EBUSY || error == -ENOMEM;
 }
 
-static int submit_and_wait(struct ring *ring, int timeout_ms) {
+static int submit_and_wait(struct ring *ring, enum ring_wait wait) {
     if (ring->spill.count > 0)
         spill_drain(ring);
-    if (timeout_ms == 0 || io_uring_cq_ready(&ring->uring) > 0)
+    if (wait == RING_POLL || io_uring_cq_ready(&ring->uring) > 0)
         return io_uring_submit_and_get_events(&ring->uring);
-    if (timeout_ms < 0)
-        return io_uring_submit_and_wait(&ring->uring, 1);
-    struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000,
-                                        .tv_nsec = timeout_ms % 1000 * 1000000L};
-    struct io_uring_cqe *cqe;
-    return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &timeout, NULL);
+    return io_uring_submit_and_wait(&ring->uring, 1);
 }
 
-int ring_run(struct ring *ring, int timeout_ms) {
-    int result = submit_and_wait(ring, timeout_ms);
+int ring_run(struct ring *ring, enum ring_wait wait) {
+    int result = submit_and_wait(ring, wait);
     if (result < 0 && !is_passing(result))
         return result;
     if (result == -ENOMEM || result == -EAGAIN || result == -EBUSY)

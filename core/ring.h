@@ -76,10 +76,16 @@ void ring_close(struct ring *ring);
 
 #define RING_BUFFER_BYTES 4096
 
-// Submits what is queued, waits until something completes or `timeout_ms` has passed (0: do not
-// wait; -1: no limit), and runs every completion that is there. Returns their number or a negative
-// errno that is no passing state.
-int ring_run(struct ring *ring, int timeout_ms);
+enum ring_wait { RING_WAIT, RING_POLL };
+
+// Submits what is queued, with RING_WAIT waits until something completes or the alarm comes, and
+// runs every completion that is there. Returns their number or a negative errno that is no passing
+// state.
+int ring_run(struct ring *ring, enum ring_wait wait);
+
+// Makes `ring_run` return once the monotonic clock has reached `at_ms`. There is one alarm; an
+// earlier one that is set stays. It costs nothing until it comes, unlike a limit on each wait.
+void ring_alarm(struct ring *ring, uint64_t at_ms);
 
 // Accepts connections on the listening socket `fd` (non-blocking, close-on-exec) until cancelled
 // or failed. Result: the new socket.

@@ -13,7 +13,7 @@ static unsigned slot_of(uint64_t tick) {
 }
 
 void wheel_init(struct wheel *wheel, uint64_t now_ms) {
-    *wheel = (struct wheel){.tick = now_ms / WHEEL_TICK_MS};
+    *wheel = (struct wheel){.tick = now_ms / WHEEL_TICK_MS, .soonest_ms = UINT64_MAX};
 }
 
 void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ms) {
@@ -30,6 +30,8 @@ void timer_set(struct wheel *wheel, struct timer *timer, uint64_t at_ms) {
     if (timer->next)
         timer->next->link = &timer->next;
     wheel->slots[slot] = timer;
+    if (tick * WHEEL_TICK_MS < wheel->soonest_ms)
+        wheel->soonest_ms = tick * WHEEL_TICK_MS;
     wheel->occupied[slot / 64] |= UINT64_C(1) << (slot % 64);
 }
 
@@ -62,7 +64,22 @@ static void slot_run(struct wheel *wheel, unsigned slot, uint64_t now_ms) {
     }
 }
 
+// The first occupied slot's time, looking one turn ahead.
+static uint64_t find_soonest_ms(const struct wheel *wheel) {
+    for (unsigned step = 1; step <= WHEEL_SLOTS; step++) {
+        unsigned slot = slot_of(wheel->tick + step);
+        uint64_t word = wheel->occupied[slot / 64] >> (slot % 64);
+        if (word == 0)
+            step += 63 - slot % 64; // the rest of this word is empty
+        else if (word & 1)
+            return (wheel->tick + step) * WHEEL_TICK_MS;
+    }
+    return UINT64_MAX;
+}
+
 void wheel_run(struct wheel *wheel, uint64_t now_ms) {
+    if (now_ms < wheel->soonest_ms)
+        return;
     uint64_t last = now_ms / WHEEL_TICK_MS;
     if (last > wheel->tick + WHEEL_SLOTS) // asleep for more than a turn: each slot once
         wheel->tick = last - WHEEL_SLOTS;
@@ -72,20 +89,5 @@ void wheel_run(struct wheel *wheel, uint64_t now_ms) {
         if (wheel->occupied[slot / 64] & UINT64_C(1) << (slot % 64))
             slot_run(wheel, slot, now_ms);
     }
-}
-
-int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms) {
-    for (unsigned step = 1; step <= WHEEL_SLOTS; step++) {
-        unsigned slot = slot_of(wheel->tick + step);
-        uint64_t word = wheel->occupied[slot / 64];
-        if (word == 0 && slot % 64 == 0 && step + 63 <= WHEEL_SLOTS) {
-            step += 63;
-            continue;
-        }
-        if (word & UINT64_C(1) << (slot % 64)) {
-            uint64_t at_ms = (wheel->tick + step) * WHEEL_TICK_MS;
-            return at_ms > now_ms ? (int)(at_ms - now_ms) : 0;
-        }
-    }
-    return -1;
+    wheel->soonest_ms = find_soonest_ms(wheel);
 }

@@ -23,7 +23,8 @@ struct timer {
 struct wheel {
     struct timer *slots[WHEEL_SLOTS];
     uint64_t occupied[WHEEL_SLOTS / 64];
-    uint64_t tick; // every slot before it has been run
+    uint64_t tick;       // every slot up to it has been run
+    uint64_t soonest_ms; // nothing is due before; UINT64_MAX: nothing is set
 };
 
 // Starts an empty wheel at the monotonic time `now_ms`.
@@ -43,7 +44,9 @@ static inline bool timer_is_set(const struct timer *timer) {
 // Runs what is due. A callback may set and clear any timer, itself too.
 void wheel_run(struct wheel *wheel, uint64_t now_ms);
 
-// Milliseconds until something may be due; -1 when nothing is set.
-int wheel_wait_ms(const struct wheel *wheel, uint64_t now_ms);
+// When `wheel_run` should be called next at the latest; UINT64_MAX: no need.
+static inline uint64_t wheel_next_ms(const struct wheel *wheel) {
+    return wheel->soonest_ms;
+}
 
 #endif

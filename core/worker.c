@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/worker.h"
 
+#include "core/clock.h"
 #include "core/container.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <time.h>
-
-uint64_t clock_monotonic_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void housekeeping_fired(struct timer *timer) {
     struct worker *worker = container_of(timer, struct worker, housekeeping);
@@ -67,8 +61,8 @@ int worker_loop(struct worker *worker) {
     if (worker->each_second)
         timer_set(&worker->timers, &worker->housekeeping, worker->now_ms + 1000);
     while (!worker->stopping) {
-        int wait_ms = worker->tasks ? 0 : wheel_wait_ms(&worker->timers, clock_monotonic_ms());
-        int result = ring_run(worker->ring, wait_ms);
+        ring_alarm(worker->ring, wheel_next_ms(&worker->timers));
+        int result = ring_run(worker->ring, worker->tasks ? RING_POLL : RING_WAIT);
         if (result < 0)
             return result;
         worker->now_ms = clock_monotonic_ms();

@@ -24,13 +24,6 @@ struct snapshot_note {
     struct snapshot *snapshot;
 };
 
-struct stop_note {
-    struct ring_note note;
-    struct proxy *proxy;
-    enum proxy_stop how;
-    unsigned drain_ms;
-};
-
 static void *proxy_main(void *argument);
 static void drain_tick(struct timer *timer);
 
@@ -110,8 +103,7 @@ static void proxy_close(struct proxy *proxy) {
     log_peer_tick();
     free(proxy->cursors);
     ring_post(proxy->worker.ring, proxy->shared->main_ring, &proxy->ended);
-    ring_run(proxy->worker.ring, 0);
-    worker_close(&proxy->worker);
+    ring_run(proxy->worker.ring, RING_POLL);
 }
 
 static void *proxy_main(void *argument) {
@@ -132,6 +124,7 @@ static void *proxy_main(void *argument) {
 
 void proxy_join(struct proxy *proxy) {
     pthread_join(proxy->thread, NULL);
+    worker_close(&proxy->worker); // only now: main may have been sending it a note
     pthread_mutex_destroy(&proxy->start_lock);
     pthread_cond_destroy(&proxy->start_changed);
 }
@@ -262,11 +255,9 @@ static void drain_tick(struct timer *timer) {
 }
 
 static void stop_arrived(struct ring_note *note) {
-    struct stop_note *stop = container_of(note, struct stop_note, note);
+    struct proxy_stop_note *stop = container_of(note, struct proxy_stop_note, note);
     struct proxy *proxy = stop->proxy;
-    unsigned drain_ms = stop->how == PROXY_STOP_DRAIN ? stop->drain_ms : 0;
-    free(stop);
-    proxy->drain_until_ms = proxy->worker.now_ms + drain_ms;
+    proxy->drain_until_ms = proxy->worker.now_ms + stop->drain_ms;
     if (proxy->state == PROXY_RUNNING) {
         proxy->state = PROXY_DRAINING;
         listeners_close(proxy);
@@ -278,11 +269,14 @@ static void stop_arrived(struct ring_note *note) {
     timer_set(&proxy->worker.timers, &proxy->drain_timer, proxy->worker.now_ms);
 }
 
-int proxy_stop(struct proxy *proxy, struct ring *from, enum proxy_stop how, unsigned drain_ms) {
-    struct stop_note *stop = calloc(1, sizeof *stop);
-    if (!stop)
-        return -ENOMEM;
-    *stop = (struct stop_note){{.run = stop_arrived}, proxy, how, drain_ms};
+void proxy_stop(struct proxy *proxy, struct ring *from, enum proxy_stop how, unsigned drain_ms) {
+    struct proxy_stop_note *stop = &proxy->stop_notes[how];
+    if (stop->proxy)
+        return; // has been said
+    *stop = (struct proxy_stop_note){
+        .note.run = stop_arrived,
+        .proxy = proxy,
+        .drain_ms = how == PROXY_STOP_DRAIN ? drain_ms : 0,
+    };
     ring_post(from, proxy->worker.ring, &stop->note);
-    return 0;
 }

@@ -42,6 +42,18 @@ struct shared {
     void (*worker_ended)(struct ring_note *note);
 };
 
+enum proxy_stop {
+    PROXY_STOP_DRAIN, // running exchanges finish, WebSockets get Close 1001 over the time given
+    PROXY_STOP_NOW,
+};
+
+// The wish to stop on its way to the worker: each kind goes once.
+struct proxy_stop_note {
+    struct ring_note note;
+    struct proxy *proxy; // NULL: not sent
+    unsigned drain_ms;
+};
+
 enum proxy_state { PROXY_RUNNING, PROXY_DRAINING, PROXY_ENDING };
 
 struct proxy {
@@ -64,10 +76,11 @@ struct proxy {
     struct log_sink access;
     struct counters counters;
     struct timer drain_timer;
-    struct timer accept_timer; // while accepting is paused
-    char date[40];             // IMF-fixdate of this second (RFC 9110 §5.6.7)
-    struct ring_note ended;    // to main
-    int start_error;           // of the thread's start; then it has ended
+    struct timer accept_timer;            // while accepting is paused
+    char date[40];                        // IMF-fixdate of this second (RFC 9110 §5.6.7)
+    struct ring_note ended;               // to main
+    struct proxy_stop_note stop_notes[2]; // by enum proxy_stop; filled by main
+    int start_error;                      // of the thread's start; then it has ended
     bool started;
     pthread_mutex_t start_lock;
     pthread_cond_t start_changed;
@@ -80,15 +93,10 @@ int proxy_start(struct proxy *proxy, struct shared *shared, unsigned index);
 // thread's own ring. 0 or -ENOMEM.
 int proxy_give_snapshot(struct proxy *proxy, struct ring *from, struct snapshot *snapshot);
 
-enum proxy_stop {
-    PROXY_STOP_DRAIN, // running exchanges finish, WebSockets are closed with 1001 over the time
-                      // given
-    PROXY_STOP_NOW,
-};
-
 // Asks the worker to end, by a note from the calling thread's own ring. It stops accepting at once.
-// A second call may shorten the time. 0 or -ENOMEM.
-int proxy_stop(struct proxy *proxy, struct ring *from, enum proxy_stop how, unsigned drain_ms);
+// PROXY_STOP_NOW may follow PROXY_STOP_DRAIN; saying the same twice, or to a worker that has ended,
+// does nothing. Main thread.
+void proxy_stop(struct proxy *proxy, struct ring *from, enum proxy_stop how, unsigned drain_ms);
 
 // Waits for the thread, after `shared->worker_ended` was told. Main thread.
 void proxy_join(struct proxy *proxy);
