@@ -203,7 +203,7 @@ static bool ticket_bind(struct tls_handshake *handshake, const struct tls_host *
     char text[2 * TLS_HOST_BYTES + 8];
     int size = snprintf(text, sizeof text, "%d %.*s %s", (int)host->min_version, TLS_HOST_BYTES,
                         host->pattern, handshake->info.server_name);
-    _Static_assert(TLS_TICKET_BINDING_BYTES == WC_SHA256_DIGEST_SIZE, "the binding is a SHA-256");
+    _Static_assert(TLS_TICKET_BINDING_BYTES == WC_SHA256_DIGEST_SIZE + 1, "digest, generation");
     return wc_Sha256Hash((const byte *)text, (word32)size, handshake->wire.ticket_binding) == 0;
 }
 

@@ -21,6 +21,7 @@
 #define HEADER_BYTES 5
 #define EXPLICIT_NONCE_BYTES 8
 #define ADDITIONAL_MAX_BYTES 13
+#define COPY_BYTES 1024
 
 // Records under one AES-GCM key; RFC 8446 §5.5 allows 2^24.5.
 #define GCM_RECORDS_MAX (UINT64_C(1) << 24)
@@ -199,6 +200,15 @@ static bool can_update(const struct tls_records *records) {
 // --- sealing
 // --------------------------------------------------------------------------------------
 
+// memcpy, but never of so much at once that glibc takes `rep movsb`: on AMD Zen that is three times
+// slower where the two places lie alike in their pages (glibc bug 30994), which buffers often do.
+static void copy(uint8_t *to, const uint8_t *from, size_t n) {
+    for (size_t at = 0, part; at < n; at += part) {
+        part = n - at < COPY_BYTES ? n - at : COPY_BYTES;
+        memcpy(to + at, from + at, part);
+    }
+}
+
 static size_t record_seal(struct tls_records *records, uint8_t content, const uint8_t *in, size_t n,
                           uint8_t *out) {
     bool modern = records->version == TLS_VERSION_1_3;
@@ -210,8 +220,7 @@ static size_t record_seal(struct tls_records *records, uint8_t content, const ui
     if (has_explicit_nonce(records))
         put_u64(out + HEADER_BYTES, records->explicit_nonce++);
     if (modern) { // the type is encrypted behind the content, so both must lie together
-        if (n > 0)
-            memcpy(body, in, n);
+        copy(body, in, n);
         body[inner++] = content;
         in = body;
     }

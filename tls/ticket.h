@@ -20,7 +20,7 @@ struct tls_tickets;
 #define TLS_TICKET_NAME_BYTES 16
 #define TLS_TICKET_NONCE_BYTES 12
 #define TLS_TICKET_TAG_BYTES 16
-#define TLS_TICKET_BINDING_BYTES 32
+#define TLS_TICKET_BINDING_BYTES 33
 
 enum tls_ticket_verdict {
     TLS_TICKET_OPENED,

@@ -11,6 +11,10 @@
 #define RECORD_CHANGE_CIPHER_SPEC 20
 #define BUFFER_START_BYTES 1024
 
+// How often a session is resumed by a ticket got by resuming. wolfSSL numbers the tickets of such a
+// chain with one byte and fails the handshake when that overflows; and no key should live for ever.
+#define TICKET_GENERATION_MAX 100
+
 static int wire_receive(WOLFSSL *session, char *bytes, int size, void *context);
 static int wire_send(WOLFSSL *session, char *bytes, int size, void *context);
 static int wire_ticket(WOLFSSL *session, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
@@ -148,36 +152,48 @@ static int wire_send(WOLFSSL *session, char *bytes, int size, void *context) {
 // --- tickets
 // --------------------------------------------------------------------------------------
 
-// Our nonce and tag are shorter than the fields wolfSSL has for them; the rest is zero.
+// Our nonce and tag are shorter than the fields wolfSSL has for them. Behind the nonce stands the
+// generation; the rest is zero.
 _Static_assert(WOLFSSL_TICKET_NAME_SZ == TLS_TICKET_NAME_BYTES, "ticket key name");
-_Static_assert(WOLFSSL_TICKET_IV_SZ >= TLS_TICKET_NONCE_BYTES, "ticket nonce");
+_Static_assert(WOLFSSL_TICKET_IV_SZ > TLS_TICKET_NONCE_BYTES, "ticket nonce");
 _Static_assert(WOLFSSL_TICKET_MAC_SZ >= TLS_TICKET_TAG_BYTES, "ticket tag");
+
+static int ticket_seal(struct tls_wire *wire, struct tls_tickets *tickets, unsigned char *name,
+                       unsigned char *iv, unsigned char *mac, unsigned char *ticket, size_t size) {
+    memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
+    memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
+    iv[TLS_TICKET_NONCE_BYTES] = wire->ticket_generation;
+    wire->ticket_binding[TLS_TICKET_BINDING_BYTES - 1] = wire->ticket_generation;
+    int failed = tls_tickets_seal(tickets, wire->ticket_binding, name, iv, mac, ticket, size);
+    return failed ? WOLFSSL_TICKET_RET_REJECT : WOLFSSL_TICKET_RET_OK;
+}
+
+static int ticket_open(struct tls_wire *wire, WOLFSSL *session, struct tls_tickets *tickets,
+                       const unsigned char *name, const unsigned char *iv, const unsigned char *mac,
+                       unsigned char *ticket, size_t size) {
+    uint8_t generation = iv[TLS_TICKET_NONCE_BYTES];
+    if (generation >= TICKET_GENERATION_MAX)
+        return WOLFSSL_TICKET_RET_REJECT;
+    wire->ticket_binding[TLS_TICKET_BINDING_BYTES - 1] = generation;
+    enum tls_ticket_verdict verdict =
+        tls_tickets_open(tickets, wire->ticket_binding, name, iv, mac, ticket, size);
+    if (verdict == TLS_TICKET_REFUSED)
+        return WOLFSSL_TICKET_RET_REJECT;
+    wire->ticket_generation = generation + 1;
+    // In TLS 1.3 every handshake brings a new ticket, and wolfSSL takes CREATE for a refusal.
+    bool renew = verdict == TLS_TICKET_OLD_KEY && wolfSSL_GetVersion(session) != WOLFSSL_TLSV1_3;
+    return renew ? WOLFSSL_TICKET_RET_CREATE : WOLFSSL_TICKET_RET_OK;
+}
 
 static int wire_ticket(WOLFSSL *session, unsigned char name[WOLFSSL_TICKET_NAME_SZ],
                        unsigned char iv[WOLFSSL_TICKET_IV_SZ],
                        unsigned char mac[WOLFSSL_TICKET_MAC_SZ], int encrypting,
                        unsigned char *ticket, int size, int *out_size, void *context) {
-    const struct tls_wire *wire = wolfSSL_GetIOReadCtx(session);
-    struct tls_tickets *tickets = context;
+    struct tls_wire *wire = wolfSSL_GetIOReadCtx(session);
     if (size < 0)
         return WOLFSSL_TICKET_RET_REJECT;
     *out_size = size;
-    if (encrypting) {
-        memset(iv, 0, WOLFSSL_TICKET_IV_SZ);
-        memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
-        int failed =
-            tls_tickets_seal(tickets, wire->ticket_binding, name, iv, mac, ticket, (size_t)size);
-        return failed ? WOLFSSL_TICKET_RET_REJECT : WOLFSSL_TICKET_RET_OK;
-    }
-    switch (tls_tickets_open(tickets, wire->ticket_binding, name, iv, mac, ticket, (size_t)size)) {
-    case TLS_TICKET_OPENED:
-        return WOLFSSL_TICKET_RET_OK;
-    case TLS_TICKET_OLD_KEY:
-        // In TLS 1.3 every handshake brings a new ticket, and wolfSSL takes CREATE for a refusal.
-        return wolfSSL_GetVersion(session) == WOLFSSL_TLSV1_3 ? WOLFSSL_TICKET_RET_OK
-                                                              : WOLFSSL_TICKET_RET_CREATE;
-    case TLS_TICKET_REFUSED:
-        break;
-    }
-    return WOLFSSL_TICKET_RET_REJECT;
+    if (encrypting)
+        return ticket_seal(wire, context, name, iv, mac, ticket, (size_t)size);
+    return ticket_open(wire, session, context, name, iv, mac, ticket, (size_t)size);
 }

@@ -29,7 +29,8 @@ struct tls_wire_buffer {
 
 struct tls_wire {
     struct tls_wire_buffer in, out;
-    uint8_t ticket_binding[TLS_TICKET_BINDING_BYTES];
+    uint8_t ticket_binding[TLS_TICKET_BINDING_BYTES]; // all but the last byte, which is:
+    uint8_t ticket_generation; // of tickets made now: how many came before, each by resuming
     uint8_t rx_secret[TLS_SECRET_MAX_BYTES], tx_secret[TLS_SECRET_MAX_BYTES];
     size_t rx_secret_size, tx_secret_size;
     bool sent, sent_change_cipher_spec; // anything at all; that

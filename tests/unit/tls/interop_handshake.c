@@ -393,6 +393,23 @@ START_TEST(a_ticket_resumes_until_its_key_is_gone) {
 }
 END_TEST
 
+// A client may come back for ever; now and then it shakes hands in full.
+START_TEST(a_chain_of_tickets_has_an_end_but_no_failure) {
+    struct tls_tickets *tickets = tls_tickets_new(3600);
+    struct tls_store *store =
+        test_store(test_certificate("P-256", "DNS:a.example", tickets), TLS_VERSION_1_2);
+    SSL_SESSION *session = NULL;
+    int resumed = 0;
+    for (int i = 0; i < 300; i++)
+        resumed += visit(store, TLS1_3_VERSION, "a.example", &session);
+    ck_assert_int_lt(resumed, 299);
+    ck_assert_int_gt(resumed, 290);
+    SSL_SESSION_free(session);
+    tls_store_free(store);
+    tls_tickets_free(tickets);
+}
+END_TEST
+
 START_TEST(a_ticket_survives_a_reload) {
     int version = _i ? TLS1_3_VERSION : TLS1_2_VERSION;
     struct tls_tickets *tickets = tls_tickets_new(3600);
@@ -504,6 +521,7 @@ int main(void) {
     tcase_add_test(tcase, plain_http_is_told_apart);
     tcase_add_loop_test(tcase, a_damaged_finished_is_refused, 0, 2);
     tcase_add_loop_test(tcase, a_ticket_resumes_until_its_key_is_gone, 0, 2);
+    tcase_add_test(tcase, a_chain_of_tickets_has_an_end_but_no_failure);
     tcase_add_loop_test(tcase, a_ticket_survives_a_reload, 0, 2);
     tcase_add_loop_test(tcase, a_ticket_does_not_move_to_another_site, 0, 2);
     tcase_add_loop_test(tcase, without_ticket_keys_nothing_is_resumed, 0, 2);
