@@ -58,25 +58,27 @@ void frame_walker_init(struct frame_walker *walker, enum frame_sender sender) {
 
 enum frame_verdict frame_walk(struct frame_walker *walker, const uint8_t *bytes, size_t size,
                               enum frame_stop stop, size_t *used) {
-    size_t at = 0;
+    struct frame_walker w = *walker; // the bytes could alias it: a copy stays in registers
     enum frame_violation violation = FRAME_GOOD;
+    size_t at = 0;
     while (at < size && violation == FRAME_GOOD) {
-        if (walker->place == PLACE_FIRST && stop == FRAME_STOP_BOUNDARY)
+        if (w.place == PLACE_FIRST && stop == FRAME_STOP_BOUNDARY)
             break;
-        if (walker->place < PLACE_PAYLOAD)
-            violation = header_byte(walker, bytes[at++]);
+        if (w.place < PLACE_PAYLOAD)
+            violation = header_byte(&w, bytes[at++]);
         else
-            at += payload(walker, bytes + at, size - at, &violation);
-        if (walker->flags & FAULTY)
+            at += payload(&w, bytes + at, size - at, &violation);
+        if (w.flags & FAULTY)
             violation = FRAME_GOOD;
     }
+    if (violation != FRAME_GOOD) {
+        w.flags |= FAULTY; // until the next frame starts
+        w.violation = (uint8_t)violation;
+        w.violation_back = w.header_bytes + w.close_bytes;
+    }
+    *walker = w;
     *used = at;
-    if (violation == FRAME_GOOD)
-        return FRAME_OK;
-    walker->flags |= FAULTY; // until the next frame starts
-    walker->violation = (uint8_t)violation;
-    walker->violation_back = walker->header_bytes + walker->close_bytes;
-    return FRAME_VIOLATION;
+    return violation == FRAME_GOOD ? FRAME_OK : FRAME_VIOLATION;
 }
 
 // One byte of a header; ends the frame when it has no payload.

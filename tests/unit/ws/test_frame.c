@@ -221,6 +221,9 @@ START_TEST(long_reasons_are_cut_between_characters) {
     reason[sizeof reason - 1] = '\0';
     ck_assert_uint_eq(frame_close_write(1001, reason, FRAME_UNMASKED, 0, out), 2 + 125);
     ck_assert_uint_eq(out[1], 125);
+    reason[123] = '\0'; // just fits
+    ck_assert_uint_eq(frame_close_write(1001, reason, FRAME_UNMASKED, 0, out), 2 + 125);
+    reason[123] = 'r';
     memcpy(reason + 121, "\xe2\x82\xac", 3); // bytes 121 to 123: one too many
     ck_assert_uint_eq(frame_close_write(1001, reason, FRAME_UNMASKED, 0, out), 2 + 123);
     memcpy(reason + 120, "\xe2\x82\xacr", 4); // fits to the byte

@@ -53,6 +53,7 @@ static const struct good requests[] = {
      "GET path=/ query= host=chat_server port=0 1.1 none 0 keep"},
     {"GET / HTTP/1.1\r\nHost: [0:0::1]:80\r\n\r\n",
      "GET path=/ query= host=[::1] port=80 1.1 none 0 keep"},
+    {"GET / HTTP/1.1\r\nHost: [::]\r\n\r\n", "GET path=/ query= host=[::] port=0 1.1 none 0 keep"},
     {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
      "GET path=/ query= host=127.0.0.1 port=0 1.1 none 0 keep"},
 
