@@ -54,7 +54,10 @@ static const char *context_configure(struct tls_context *context,
                                      const struct tls_options *options) {
     WOLFSSL_CTX *ctx = context->ctx;
     context->group = group_find(options->group);
-    if (context->group == 0 || wolfSSL_CTX_set_groups(ctx, &context->group, 1) != WOLFSSL_SUCCESS)
+    // In TLS 1.2 the list also says which curves a certificate may use (RFC 8422 §5.1.1).
+    int offered[] = {context->group, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
+    int count = strcmp(options->version, "1.2") == 0 ? 3 : 1;
+    if (context->group == 0 || wolfSSL_CTX_set_groups(ctx, offered, count) != WOLFSSL_SUCCESS)
         return "group";
     if (wolfSSL_CTX_set_cipher_list(ctx, cipher_of(options)) != WOLFSSL_SUCCESS)
         return "cipher";

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ringway-bench: its echo answers clients we did not write, its load works against servers we did
+not write, tells what a server does wrong, and measures honestly."""
+
+import asyncio
+import json
+import os
+import subprocess
+import time
+
+import pytest
+import websockets
+
+from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port
+from wire import BINARY, CLOSE, close_frame, frame, switch_protocols
+
+BENCH = PROGRAM.with_name("ringway-bench")
+
+pytestmark = pytest.mark.skipif(not BENCH.exists(), reason=f"{BENCH} is not built")
+
+
+def load(url, *options, connections=4, duration="300ms"):
+    """Runs load and returns its exit code and result."""
+    command = [BENCH, "load", url, "-c", str(connections), "-d", duration, "--warmup", "100ms",
+               "--timeout", "2s", "--json", "-", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.stdout.startswith("{"), done.stderr
+    assert "Sanitizer" not in done.stderr, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.fixture
+def bench_echo():
+    server = Process([BENCH, "serve", "--listen", "127.0.0.1:0", "--threads", "2"])
+    server.port = int(server.wait_line(r"ws://127\.0\.0\.1:(\d+)")[1])
+    yield server
+    assert server.stop() == 0, server.output
+
+
+# --- the echo -------------------------------------------------------------------------------------
+
+
+def test_echo_returns_messages_of_all_sizes(bench_echo):
+    async def scenario():
+        async with websockets.connect(f"ws://127.0.0.1:{bench_echo.port}/any/path",
+                                      max_size=None, compression=None) as connection:
+            for size in (0, 1, 125, 126, 65535, 65536, 20_000_000):
+                message = os.urandom(size)
+                await connection.send(message)
+                assert await connection.recv() == message
+            await connection.send(["täxt", "x" * 70000, ""])  # in fragments
+            assert await connection.recv() == "täxt" + "x" * 70000
+            await asyncio.wait_for(await connection.ping(b"hello"), PATIENCE_S)
+            await connection.close(1000)
+            assert connection.close_code == 1000
+
+    asyncio.run(scenario())
+
+
+def test_echo_does_not_read_from_a_client_that_does_not_read(bench_echo, client):
+    wire = client(bench_echo.port)
+    wire.send(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    wire.read_head()
+    wire.sock.settimeout(1)
+    wire.send(frame(BINARY, masked=True, declared=1 << 40))
+    before_kb = bench_echo.memory_kb()
+    with pytest.raises(TimeoutError):
+        for _ in range(10_000):
+            wire.send(bytes(65536))
+    assert bench_echo.memory_kb() - before_kb < 2048
+
+
+@pytest.mark.parametrize("request_head", [
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+])
+def test_echo_refuses_what_is_no_websocket(bench_echo, client, request_head):
+    wire = client(bench_echo.port)
+    wire.send(request_head)
+    assert wire.read_response().status == 426
+
+
+def test_echo_closes_on_an_unmasked_frame(bench_echo):
+    async def scenario():
+        async with websockets.connect(f"ws://127.0.0.1:{bench_echo.port}/") as connection:
+            connection.is_client = False  # the library then leaves frames unmasked
+            with pytest.raises(websockets.ConnectionClosed):
+                await connection.send("hello")
+                await connection.recv()
+            assert connection.close_code in (1002, 1006)
+
+    asyncio.run(scenario())
+
+
+# --- the load -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [
+    ["-m", "ping-pong", "-s", "70000", "-t", "2"],
+    ["--rate", "500", "-s", "10"],
+    ["-m", "hold"],
+    ["-m", "storm"],
+    ["-s", "0"],
+])
+def test_load_is_content_with_a_good_server(bench_echo, options):
+    code, result = load(f"ws://127.0.0.1:{bench_echo.port}/", *options)
+    assert code == 0, result
+    assert result["failures"] == {} and result["unanswered"] == 0
+    assert result["upgrades"] if "storm" in options else result["open"] == 4
+    if "hold" not in options and "storm" not in options:
+        assert result["echoes"] > 0
+        assert sum(count for _, count in result["latency"]["buckets_ns"]) \
+            == result["latency"]["count"] > 0
+
+
+def test_load_is_content_with_an_echo_we_did_not_write(plain_echo):
+    code, result = load(f"ws://{plain_echo.address}/", "-s", "1000")
+    assert code == 0 and result["echoes"] > 0, result
+
+
+@pytest.mark.parametrize("tls", [["--tls", "1.3"], ["--tls", "1.2"],
+                                 ["--tls", "1.3", "--group", "P-256"]])
+def test_load_speaks_tls_and_verifies_when_asked(gateway, plain_echo, authority, tls):
+    subject = gateway(plain_echo)
+    url = subject.url("/", scheme="wss")
+    code, result = load(url, "--ca", str(authority.ca), *tls)
+    assert code == 0 and result["echoes"] > 0, result
+
+
+def test_load_refuses_a_certificate_it_cannot_verify(gateway, plain_echo, tmp_path):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other",
+                    "-keyout", tmp_path / "k.pem", "-out", tmp_path / "ca.pem"],
+                   check=True, capture_output=True)
+    url = gateway(plain_echo).url("/", scheme="wss")
+    code, result = load(url, "--ca", str(tmp_path / "ca.pem"))
+    assert code == 1 and result["failures"]["tls"]["count"] == 4, result
+
+
+def answer_404(wire):
+    wire.read_head()
+    wire.send(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
+def answer_with_a_wrong_accept(wire):
+    wire.read_head()
+    wire.send(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+              b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n")
+
+
+def answer_without_end(wire):
+    wire.read_head()
+    wire.send(b"HTTP/1.1 101 X\r\nA: " + b"b" * 20000)
+
+
+def say_nothing(wire):
+    wire.read_head()
+    time.sleep(4)
+
+
+def echo_nothing(wire):
+    switch_protocols(wire)
+    time.sleep(4)
+
+
+def echo_other_bytes(wire):
+    switch_protocols(wire)
+    wire.read_frame()
+    wire.send(frame(BINARY, b"z" * 128))
+    wire.read_to_end()
+
+
+def send_a_reserved_opcode(wire):
+    switch_protocols(wire, extra=b"\x83\x00")
+    wire.read_to_end()
+
+
+def close_going_away(wire):
+    switch_protocols(wire, extra=close_frame(1001))
+    wire.read_to_end()
+
+
+def end_without_close(wire):
+    switch_protocols(wire)
+    wire.read_frame()
+
+
+def reset_connection(wire):
+    switch_protocols(wire)
+    wire.read_frame()
+    wire.reset()
+
+
+@pytest.mark.parametrize("script, kind", [
+    (answer_404, "http"),
+    (answer_with_a_wrong_accept, "upgrade"),
+    (answer_without_end, "upgrade"),
+    (say_nothing, "timeout"),
+    (echo_nothing, "timeout"),
+    (echo_other_bytes, "wrong_bytes"),
+    (send_a_reserved_opcode, "frame"),
+    (close_going_away, "closed"),
+    (end_without_close, "ended"),
+    (reset_connection, "reset"),
+])
+def test_what_a_server_does_wrong_is_told(backend, script, kind):
+    server = backend(script)
+    code, result = load(f"ws://{server.address}/")
+    assert code == 1
+    assert {name: found["count"] for name, found in result["failures"].items()} == {kind: 4}, result
+    if kind == "closed":
+        assert result["close_codes"] == {"1001": 4}
+
+
+def test_nobody_listening_is_told():
+    code, result = load(f"ws://127.0.0.1:{free_port()}/")
+    assert code == 1 and result["failures"]["refused"]["count"] == 4
+
+
+def stall_once(wire):
+    """Echoes, but for 600 ms in the first second does nothing."""
+    switch_protocols(wire)
+    stall_at = time.monotonic() + 0.4
+    while True:
+        first, payload = wire.read_frame()
+        if stall_at and time.monotonic() > stall_at:
+            time.sleep(0.6)
+            stall_at = None
+        wire.send(frame(first & 15, payload))
+        if first & 15 == CLOSE:
+            return
+
+
+@pytest.mark.skipif(SANITIZER is not None, reason="judges time")
+def test_a_stall_counts_for_every_message_that_was_due(backend):
+    """One message in three was due within the stall. A generator that waits for its echoes would
+    show one slow message and a good p90."""
+    server = backend(stall_once)
+    _, result = load(f"ws://{server.address}/", "--rate", "100", connections=1, duration="1500ms")
+    assert result["latency"]["count"] == pytest.approx(150, abs=5)
+    assert result["latency"]["p90_us"] > 200_000
+    assert result["latency"]["max_us"] < 2_000_000
