@@ -5,6 +5,7 @@
 #include "tests/unit/ws/feeding.h"
 
 #define HOST "Host: a.example\r\n"
+#define LABEL_63 "label-of-sixty-three-bytes-which-is-the-most-that-dns-will-have"
 #define NEXT "GET /next HTTP/1.1\r\n"
 
 struct good {
@@ -53,6 +54,8 @@ static const struct good requests[] = {
      "GET path=/ query= host=chat_server port=0 1.1 none 0 keep"},
     {"GET / HTTP/1.1\r\nHost: [0:0::1]:80\r\n\r\n",
      "GET path=/ query= host=[::1] port=80 1.1 none 0 keep"},
+    {"GET / HTTP/1.1\r\nHost: " LABEL_63 "." LABEL_63 "\r\n\r\n",
+     "GET path=/ query= host=" LABEL_63 "." LABEL_63 " port=0 1.1 none 0 keep"},
     {"GET / HTTP/1.1\r\nHost: [::]\r\n\r\n", "GET path=/ query= host=[::] port=0 1.1 none 0 keep"},
     {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
      "GET path=/ query= host=127.0.0.1 port=0 1.1 none 0 keep"},

@@ -5,6 +5,7 @@
 #include "tests/unit/ws/feeding.h"
 
 #define HOST "Host: a.example\r\n"
+#define LABEL_63 "label-of-sixty-three-bytes-which-is-the-most-that-DNS-will-have"
 
 struct refused {
     struct str input;
@@ -128,6 +129,10 @@ static const struct refused requests[] = {
     {IN("GET / HTTP/1.1\r\nHost: a..example\r\n"), 400, "malformed Host"},
     {IN("GET / HTTP/1.1\r\nHost: .example\r\n"), 400, "malformed Host"},
     {IN("GET / HTTP/1.1\r\nHost: .\r\n"), 400, "malformed Host"},
+    {IN("GET / HTTP/1.1\r\nHost: " LABEL_63 "l\r\n"), 400, "malformed Host"},
+    {IN("GET / HTTP/1.1\r\nHost: " LABEL_63 "l.example\r\n"), 400, "malformed Host"},
+    {IN("GET / HTTP/1.1\r\nHost: " LABEL_63 "." LABEL_63 "." LABEL_63 "." LABEL_63 ".a\r\n"), 400,
+     "malformed Host"},
     {IN("GET / HTTP/1.1\r\nHost: a/b\r\n"), 400, "malformed Host"},
     {IN("GET / HTTP/1.1\r\nHost: a%2eb\r\n"), 400, "malformed Host"},
     {IN("GET / HTTP/1.1\r\nHost: b\xc3\xbc"
