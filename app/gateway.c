@@ -38,6 +38,10 @@ static bool publish(struct gateway *gateway) {
     for (unsigned i = 0; i < gateway->shared.worker_count; i++)
         if (proxy_give_snapshot(&gateway->proxies[i], gateway->worker.ring, snapshot) < 0)
             abort(); // the workers would disagree about what is in force
+    ring_submit(gateway->worker.ring);
+    for (unsigned i = 0; i < gateway->shared.worker_count; i++)
+        if (!proxy_wait_adopted(&gateway->proxies[i], gateway->generation))
+            log_line(LOG_WARN, NULL, "worker %u has not taken over the configuration yet", i);
     return true;
 }
 

@@ -313,6 +313,12 @@ static int submit_and_wait(struct ring *ring, enum ring_wait wait) {
     return io_uring_submit_and_wait(&ring->uring, 1);
 }
 
+void ring_submit(struct ring *ring) {
+    if (ring->spill.count > 0)
+        spill_drain(ring);
+    io_uring_submit(&ring->uring);
+}
+
 int ring_run(struct ring *ring, enum ring_wait wait) {
     int result = submit_and_wait(ring, wait);
     if (result < 0 && !is_passing(result))

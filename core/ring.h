@@ -83,6 +83,9 @@ enum ring_wait { RING_WAIT, RING_POLL };
 // state.
 int ring_run(struct ring *ring, enum ring_wait wait);
 
+// Submits what is queued and runs nothing.
+void ring_submit(struct ring *ring);
+
 // Makes `ring_run` return once the monotonic clock has reached `at_ms`. There is one alarm; an
 // earlier one that is set stays. It costs nothing until it comes, unlike a limit on each wait.
 void ring_alarm(struct ring *ring, uint64_t at_ms);

@@ -294,7 +294,9 @@ static void conn_timer_fired(struct timer *timer) {
 
 // The worker wants to end: what is idle goes, what runs is asked to finish.
 void conn_drain(struct conn *conn) {
-    if (conn->phase == CONN_HEAD && !conn->exchange)
+    if (conn->phase == CONN_HANDSHAKE && !conn->begun)
+        conn_end(conn);
+    else if (conn->phase == CONN_HEAD && !conn->exchange)
         linger(conn);
     else if (conn->phase == CONN_RELAY)
         relay_close(conn, 1001, "the gateway is stopping");

@@ -65,6 +65,7 @@ struct conn {
     bool half_closed;    // one side has sent FIN: the other gets little time
     bool trusted;        // the peer's X-Forwarded-* are believed
     bool draining;       // has been asked to end
+    bool begun;          // a byte has come from the client
     bool served;         // a request has been answered: the next one may take its time
 };
 
@@ -152,7 +153,10 @@ size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n);
 // --- conn_request.c ---------------------------------------------------------------------------
 
 // Waits for the next request, under the snapshot that is in force now.
+// Waits for the next one.
 void request_wait(struct conn *conn);
+// Another snapshot is in force: a connection between two requests goes over to it.
+void request_refresh(struct conn *conn);
 // Received bytes of a request head; what follows its end is not taken. Acts on a head that is
 // whole: answers it, or has it sent on. May end.
 size_t request_input(struct conn *conn, const uint8_t *bytes, size_t n);

@@ -59,6 +59,7 @@ static bool take_over(struct conn *conn) {
 
 size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n) {
     size_t used;
+    conn->begun = true;
     enum tls_handshake_verdict verdict = tls_handshake_feed(conn->handshake, bytes, n, &used);
     send_output(conn);
     switch (verdict) {

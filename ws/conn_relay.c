@@ -123,23 +123,29 @@ static void note_end(struct conn *conn, enum access_closer by, const char *reaso
     relay->reason = reason;
 }
 
-// Counts what breaks RFC 6455. Returns the bytes that may be passed on: all of them, or with
-// `strict` those before the offending frame.
-static size_t walk(struct conn *conn, struct flow *flow, const uint8_t *bytes, size_t n,
-                   bool *violated) {
+enum walk_verdict {
+    WALK_ON,       // pass on everything
+    WALK_STOP,     // `strict`, and the offending frame began in these bytes: pass on what is before
+    WALK_STOP_LATE // `strict`, but the start of the offending frame has been passed on already
+};
+
+// Walks the frames in these bytes and counts what breaks RFC 6455. `good` is how many bytes may be
+// passed on.
+static enum walk_verdict walk(struct conn *conn, struct flow *flow, const uint8_t *bytes, size_t n,
+                              size_t *good) {
     size_t done = 0, used;
-    *violated = false;
     while (frame_walk(&flow->walker, bytes + done, n - done, FRAME_STOP_NEVER, &used) ==
            FRAME_VIOLATION) {
         done += used;
         counter_add(&conn->proxy->counters.frame_violations, 1);
-        if (conn->relay->site->strict) {
-            *violated = true;
-            size_t back = flow->walker.violation_back;
-            return back < done ? done - back : 0;
-        }
+        if (!conn->relay->site->strict)
+            continue;
+        size_t back = flow->walker.violation_back;
+        *good = back <= done ? done - back : 0;
+        return back <= done ? WALK_STOP : WALK_STOP_LATE;
     }
-    return n;
+    *good = n;
+    return WALK_ON;
 }
 
 static void send_close(struct conn *conn, struct leg *sink) {
@@ -206,15 +212,16 @@ static void discard(struct conn *conn, struct leg *source, const uint8_t *bytes,
         leg_finish(source);
 }
 
-// The source broke the protocol and `strict` is set. `clean`: the sink stands between two frames.
-static void violation_close(struct conn *conn, struct leg *source, bool clean) {
+// The source broke the protocol and `strict` is set. The sink gets a Close too, if it stands
+// between two frames.
+static void violation_close(struct conn *conn, struct leg *source, enum walk_verdict verdict) {
     struct relay *relay = conn->relay;
     struct flow *flow = flow_from(conn, source);
     const char *phrase = frame_violation_phrase((enum frame_violation)flow->walker.violation);
-    conn_log(conn, LOG_INFO, "%s", phrase);
+    conn_log_kind(conn, LOG_INFO, phrase, "%s", phrase);
     relay->close_code = 1002;
     note_end(conn, closer_of(conn, source), phrase);
-    if (clean)
+    if (verdict == WALK_STOP)
         send_close(conn, sink_of(conn, source));
     flow->state = FLOW_SHUT;
     relay_close(conn, 1002, phrase);
@@ -232,12 +239,12 @@ size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, si
         flow_close(conn, from, bytes, n);
         note_shut(conn);
     } else {
-        bool violated;
-        size_t good = walk(conn, flow, bytes, n, &violated);
+        size_t good;
+        enum walk_verdict verdict = walk(conn, flow, bytes, n, &good);
         leg_send(sink, bytes, good);
         flow->bytes += good;
-        if (violated) {
-            violation_close(conn, from, flow->walker.violation_back <= n);
+        if (verdict != WALK_ON) {
+            violation_close(conn, from, verdict);
             return n;
         }
         if (frame_closed(&flow->walker))

@@ -7,9 +7,8 @@
 
 #include <time.h>
 
-// The next request is looked at under the snapshot that is in force then.
-static void refresh_snapshot(struct conn *conn) {
-    if (conn->use == conn->proxy->use)
+void request_refresh(struct conn *conn) {
+    if (conn->use == conn->proxy->use || conn->phase != CONN_HEAD || conn->exchange)
         return;
     conn_count_site(conn, NULL);
     proxy_use_drop(conn->proxy, conn->use);
@@ -17,8 +16,8 @@ static void refresh_snapshot(struct conn *conn) {
 }
 
 void request_wait(struct conn *conn) {
-    refresh_snapshot(conn);
     conn_enter(conn, CONN_HEAD);
+    request_refresh(conn);
     leg_resume(conn->client);
 }
 

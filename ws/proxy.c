@@ -14,6 +14,8 @@
 #include <time.h>
 #include <utlist.h>
 
+// A worker swaps between two completions; one that takes longer than this is stuck.
+#define ADOPT_SECONDS 5
 // How often a draining worker looks at what is left.
 #define DRAIN_TICK_MS 64
 
@@ -31,29 +33,29 @@ static void drain_tick(struct timer *timer);
 
 int proxy_start(struct proxy *proxy, struct shared *shared, unsigned index) {
     *proxy = (struct proxy){.shared = shared, .index = index};
-    pthread_mutex_init(&proxy->start_lock, NULL);
-    pthread_cond_init(&proxy->start_changed, NULL);
+    pthread_mutex_init(&proxy->lock, NULL);
+    pthread_cond_init(&proxy->changed, NULL);
     char name[16];
     snprintf(name, sizeof name, "ringway-%u", index);
     int error = thread_start(&proxy->thread, name, proxy_main, proxy);
     if (error)
         return error;
-    pthread_mutex_lock(&proxy->start_lock);
+    pthread_mutex_lock(&proxy->lock);
     while (!proxy->started)
-        pthread_cond_wait(&proxy->start_changed, &proxy->start_lock);
+        pthread_cond_wait(&proxy->changed, &proxy->lock);
     error = proxy->start_error;
-    pthread_mutex_unlock(&proxy->start_lock);
+    pthread_mutex_unlock(&proxy->lock);
     if (error)
         pthread_join(proxy->thread, NULL);
     return error;
 }
 
 static void tell_started(struct proxy *proxy, int error) {
-    pthread_mutex_lock(&proxy->start_lock);
+    pthread_mutex_lock(&proxy->lock);
     proxy->started = true;
     proxy->start_error = error;
-    pthread_cond_signal(&proxy->start_changed);
-    pthread_mutex_unlock(&proxy->start_lock);
+    pthread_cond_signal(&proxy->changed);
+    pthread_mutex_unlock(&proxy->lock);
 }
 
 static void write_date(struct proxy *proxy) {
@@ -125,8 +127,8 @@ static void *proxy_main(void *argument) {
 void proxy_join(struct proxy *proxy) {
     pthread_join(proxy->thread, NULL);
     worker_close(&proxy->worker); // only now: main may have been sending it a note
-    pthread_mutex_destroy(&proxy->start_lock);
-    pthread_cond_destroy(&proxy->start_changed);
+    pthread_mutex_destroy(&proxy->lock);
+    pthread_cond_destroy(&proxy->changed);
 }
 
 // --- snapshots --------------------------------------------------------------------------------
@@ -179,8 +181,15 @@ static void snapshot_arrived(struct ring_note *note) {
     proxy->use = use;
     if (proxy->state == PROXY_RUNNING)
         listeners_update(proxy, use->snapshot);
+    struct conn *conn;
+    DL_FOREACH(proxy->conns, conn)
+    request_refresh(conn);
     if (before)
         proxy_use_drop(proxy, before);
+    pthread_mutex_lock(&proxy->lock);
+    proxy->adopted++;
+    pthread_cond_signal(&proxy->changed);
+    pthread_mutex_unlock(&proxy->lock);
 }
 
 int proxy_give_snapshot(struct proxy *proxy, struct ring *from, struct snapshot *snapshot) {
@@ -190,6 +199,19 @@ int proxy_give_snapshot(struct proxy *proxy, struct ring *from, struct snapshot 
     *arrival = (struct snapshot_note){{.run = snapshot_arrived}, proxy, snapshot};
     ring_post(from, proxy->worker.ring, &arrival->note);
     return 0;
+}
+
+bool proxy_wait_adopted(struct proxy *proxy, unsigned count) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ADOPT_SECONDS;
+    int error = 0;
+    pthread_mutex_lock(&proxy->lock);
+    while (proxy->adopted < count && error == 0)
+        error = pthread_cond_timedwait(&proxy->changed, &proxy->lock, &until);
+    bool adopted = proxy->adopted >= count;
+    pthread_mutex_unlock(&proxy->lock);
+    return adopted;
 }
 
 // --- connections ------------------------------------------------------------------------------

@@ -82,8 +82,9 @@ struct proxy {
     struct proxy_stop_note stop_notes[2]; // by enum proxy_stop; filled by main
     int start_error;                      // of the thread's start; then it has ended
     bool started;
-    pthread_mutex_t start_lock;
-    pthread_cond_t start_changed;
+    unsigned adopted;     // snapshots put in force
+    pthread_mutex_t lock; // guards the three before
+    pthread_cond_t changed;
 };
 
 // Starts the worker's thread and waits until its ring stands. 0 or a negative errno. Main thread.
@@ -92,6 +93,10 @@ int proxy_start(struct proxy *proxy, struct shared *shared, unsigned index);
 // Hands over a snapshot, whose `holders` counts this worker already, by a note from the calling
 // thread's own ring. 0 or -ENOMEM.
 int proxy_give_snapshot(struct proxy *proxy, struct ring *from, struct snapshot *snapshot);
+
+// Waits until the worker has put `count` snapshots in force in all. False: it is stuck. Main
+// thread; what it was sent must have been submitted.
+bool proxy_wait_adopted(struct proxy *proxy, unsigned count);
 
 // Asks the worker to end, by a note from the calling thread's own ring. It stops accepting at once.
 // PROXY_STOP_NOW may follow PROXY_STOP_DRAIN; saying the same twice, or to a worker that has ended,
