@@ -20,6 +20,7 @@
 #include "tls/wire.h"
 
 #define RECORD_HEADER_BYTES 5
+#define RECORD_ALERT 21
 #define RECORD_MAX_BYTES (RECORD_HEADER_BYTES + 16384 + 256)
 
 // All a client may say before the handshake is over.
@@ -67,7 +68,7 @@ static enum tls_handshake_verdict fail(struct tls_handshake *handshake, const ch
 // Fails with an alert in the clear, which is right as long as we have said nothing else.
 static enum tls_handshake_verdict fail_alert(struct tls_handshake *handshake, enum tls_alert alert,
                                              const char *doing, const char *error) {
-    const uint8_t record[] = {21, 3, 3, 0, 2, TLS_ALERT_FATAL, (uint8_t)alert};
+    const uint8_t record[] = {RECORD_ALERT, 3, 3, 0, 2, TLS_ALERT_FATAL, (uint8_t)alert};
     tls_wire_append(&handshake->wire.out, record, sizeof record);
     return fail(handshake, doing, error);
 }
@@ -247,17 +248,24 @@ static enum tls_handshake_verdict session_step(struct tls_handshake *handshake) 
     return TLS_HANDSHAKE_WANT_READ;
 }
 
-static enum tls_handshake_verdict session_failed(struct tls_handshake *handshake, int error) {
+// The fatal alert that made it fail, -1 for none. Clients may send it in the clear before they have
+// changed keys, which wolfSSL before 5.8 takes for a malformed record.
+static int alert_received(const struct tls_handshake *handshake) {
     WOLFSSL_ALERT_HISTORY alerts = {{-1, -1}, {-1, -1}};
-    const char *doing = "agreeing on keys";
+    const struct tls_wire_buffer *in = &handshake->wire.in;
+    const uint8_t *record = in->bytes + in->len - handshake->record_have;
+    if (handshake->record_have == RECORD_HEADER_BYTES + 2 && record[0] == RECORD_ALERT)
+        return record[RECORD_HEADER_BYTES + 1];
     wolfSSL_get_alert_history(handshake->session, &alerts);
-    if (alerts.last_rx.level == TLS_ALERT_FATAL) {
-        char text[80];
-        snprintf(text, sizeof text, "the client sent the alert %s (%d)",
-                 tls_alert_name((uint8_t)alerts.last_rx.code), alerts.last_rx.code);
-        return fail(handshake, doing, text);
-    }
+    return alerts.last_rx.level == TLS_ALERT_FATAL ? alerts.last_rx.code : -1;
+}
+
+static enum tls_handshake_verdict session_failed(struct tls_handshake *handshake, int error) {
+    int alert = alert_received(handshake);
+    const char *doing = "agreeing on keys";
     const char *reason = wolfSSL_ERR_reason_error_string((unsigned long)error);
+    if (alert >= 0)
+        return fail(handshake, doing, tls_alert_received_text((uint8_t)alert));
     if (!handshake->wire.sent)
         return fail_alert(handshake, TLS_ALERT_HANDSHAKE_FAILURE, doing, reason);
     return fail(handshake, doing, reason);

@@ -85,7 +85,7 @@ struct tls_store *test_store(struct tls_certificate *certificate, enum tls_versi
 // --- the client
 // -------------------------------------------------------------------------------------
 
-static int last_alert;
+static __thread int last_alert;
 
 static void info_note(const SSL *ssl, int where, int value) {
     (void)ssl;

@@ -86,7 +86,8 @@ static enum tls_handshake_verdict run(WOLFSSL *client, struct tls_handshake *han
                                      to_server.len - to_server.done, &used);
         to_server.done += used;
         size_t n = tls_handshake_output(handshake, &bytes);
-        memcpy(to_client.bytes + to_client.len, bytes, n);
+        if (n > 0)
+            memcpy(to_client.bytes + to_client.len, bytes, n);
         to_client.len += n;
         tls_handshake_sent(handshake, n);
     }
