@@ -83,7 +83,6 @@ struct exchange {
     char *sent_head;                        // as written, kept for another try
     size_t sent_head_size;
     int64_t started_us; // Unix time
-    uint64_t started_ms;
     uint64_t bytes_in, bytes_out;
     unsigned status;     // sent to the client; 0 = nothing yet
     bool request_headed; // its head is whole
@@ -152,8 +151,7 @@ size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n);
 
 // --- conn_request.c ---------------------------------------------------------------------------
 
-// Waits for the next request, under the snapshot that is in force now.
-// Waits for the next one.
+// Waits for the next request, under the snapshot that is in force then.
 void request_wait(struct conn *conn);
 // Another snapshot is in force: a connection between two requests goes over to it.
 void request_refresh(struct conn *conn);
