@@ -83,7 +83,6 @@ struct exchange {
     char *sent_head;                        // as written, kept for another try
     size_t sent_head_size;
     int64_t started_us; // Unix time
-    uint64_t started_ms;
     uint64_t bytes_in, bytes_out;
     unsigned status;     // sent to the client; 0 = nothing yet
     bool request_headed; // its head is whole

@@ -40,8 +40,8 @@ static bool write_head(struct conn *conn) {
             exchange->upstream->conf->keep_alive > 0 ? CONNECTION_KEEP : CONNECTION_CLOSE,
         .purpose = exchange->websocket ? PURPOSE_WEBSOCKET : PURPOSE_HTTP,
     };
-    size_t capacity =
-        exchange->request.length + HEAD_WRITE_EXTRA_BYTES + forward.peer.len + site.len;
+    size_t capacity = exchange->request.length + HEAD_WRITE_EXTRA_BYTES +
+                      2 * (forward.peer.len + forward.scheme.len + site.len);
     exchange->sent_head = malloc(capacity);
     if (!exchange->sent_head)
         return false;

@@ -2,10 +2,11 @@
 //
 // One request and its response through a connected upstream. Bodies pass as they come, in pieces no
 // larger than one read; whoever cannot take them pauses the side they come from, and nobody else.
-#include "core/log.h"
 #include "ws/conn.h"
 
 #include "core/address.h"
+#include "core/clock.h"
+#include "core/log.h"
 #include "ws/head_write.h"
 
 #include <stdlib.h>
@@ -279,7 +280,8 @@ static struct str field_value(const struct head *head, struct str name) {
 void exchange_account(struct conn *conn, enum access_event event) {
     struct exchange *exchange = conn->exchange;
     struct proxy *proxy = conn->proxy;
-    if (!exchange->request_headed || exchange->accounted || !log_sink_wanted(&proxy->access))
+    bool answered = exchange->request_headed || exchange->status != 0;
+    if (!answered || exchange->accounted || !log_sink_wanted(&proxy->access))
         return;
     exchange->accounted = true;
     char line[LINE_SIZE_MAX], client[ADDRESS_TEXT_MAX];
@@ -298,13 +300,11 @@ void exchange_account(struct conn *conn, enum access_event event) {
         .status = exchange->status,
         .bytes_in = exchange->bytes_in,
         .bytes_out = exchange->bytes_out,
-        .duration_us = (proxy->worker.now_ms - exchange->started_ms) * 1000,
+        .duration_us = clock_unix_since_us(exchange->started_us),
         .upstream = str_from(exchange->address ? exchange->address->text : NULL),
         .referer = field_value(request, STR("Referer")),
         .user_agent = field_value(request, STR("User-Agent")),
-        .tls_version = str_from(!conn->suite                           ? NULL
-                                : conn->tls_version == TLS_VERSION_1_3 ? "1.3"
-                                                                       : "1.2"),
+        .tls_version = conn_tls_version(conn),
         .tls_cipher = str_from(conn->suite),
     };
     log_sink_write(&proxy->access,

@@ -14,15 +14,15 @@
 // business (STARVED), and a dead leg ends both flows (DEAD): none of them is a state here.
 //
 // The relay ends when both flows are SHUT and everything has been sent, or when a leg is lost.
-#include "core/log.h"
 #include "ws/conn.h"
 
 #include "core/address.h"
+#include "core/clock.h"
+#include "core/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 // What both sides get to answer our Close.
 #define CLOSE_MS 3000
@@ -44,7 +44,6 @@ struct relay {
     const struct upstream_address *address;
     char *names; // host and target for the access log, one after the other; NULL: not wanted
     uint32_t host_size, target_size;
-    uint64_t opened_ms;
     int64_t opened_us;
     uint64_t shut_ms;    // when both flows were shut; 0 = not yet
     uint16_t close_code; // of our own Close; 0 = we have not closed
@@ -86,10 +85,7 @@ void relay_start(struct conn *conn) {
     struct relay *relay = calloc(1, sizeof *relay);
     if (!relay)
         return conn_end(conn);
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    relay->opened_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    relay->opened_ms = conn->proxy->worker.now_ms;
+    relay->opened_us = clock_unix_us();
     relay->site = exchange->site;
     relay->address = exchange->address;
     frame_walker_init(&relay->up.walker, FRAME_FROM_CLIENT);
@@ -360,7 +356,7 @@ static void relay_account(struct conn *conn) {
         .status = 101,
         .bytes_in = relay->up.bytes,
         .bytes_out = relay->down.bytes,
-        .duration_us = (proxy->worker.now_ms - relay->opened_ms) * 1000,
+        .duration_us = clock_unix_since_us(relay->opened_us),
         .upstream = str_from(relay->address->text),
         .tls_version = conn_tls_version(conn),
         .tls_cipher = str_from(conn->suite),

@@ -2,10 +2,10 @@
 //
 // The request head: read, checked against site and route, and either answered here or sent on its
 // way to an upstream.
-#include "core/log.h"
 #include "ws/conn.h"
 
-#include <time.h>
+#include "core/clock.h"
+#include "core/log.h"
 
 void request_refresh(struct conn *conn) {
     if (conn->use == conn->proxy->use || conn->phase != CONN_HEAD || conn->exchange)
@@ -25,10 +25,7 @@ static bool exchange_begin(struct conn *conn) {
     struct exchange *exchange = exchange_get(conn->proxy);
     if (!exchange)
         return false;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    exchange->started_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-    exchange->started_ms = conn->proxy->worker.now_ms;
+    exchange->started_us = clock_unix_us();
     head_request_init(&exchange->request, conn->use->snapshot->config->max_head_bytes);
     conn->exchange = exchange;
     conn_enter(conn, CONN_HEAD);
