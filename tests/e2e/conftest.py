@@ -10,7 +10,7 @@ import pytest
 import peers
 from certificates import Authority
 from gateway import Gateway, servers, site
-from processes import BINARY, SANITIZER
+from processes import PROGRAM, SANITIZER
 from wire import ScriptedBackend, connect
 
 
@@ -22,12 +22,12 @@ def pytest_configure(config):
 
 
 def pytest_report_header(config):
-    return f"gateway: {BINARY}, sanitizer: {SANITIZER or 'none'}"
+    return f"gateway: {PROGRAM}, sanitizer: {SANITIZER or 'none'}"
 
 
 def pytest_collection_modifyitems(config, items):
-    if not BINARY.exists():
-        pytest.exit(f"{BINARY} is missing: build it, or name another by RINGWAY", returncode=2)
+    if not PROGRAM.exists():
+        pytest.exit(f"{PROGRAM} is missing: build it, or name another by RINGWAY", returncode=2)
 
 
 @pytest.fixture(scope="session")

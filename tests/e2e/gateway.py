@@ -7,7 +7,7 @@ import signal
 import ssl
 import subprocess
 
-from processes import BINARY, PATIENCE_S, Process, free_port, wait_until
+from processes import PROGRAM, PATIENCE_S, Process, free_port, wait_until
 
 # Reports of AddressSanitizer, LeakSanitizer, ThreadSanitizer and UndefinedBehaviorSanitizer,
 # and of our own asserts.
@@ -17,7 +17,7 @@ REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error
 def run_ringway(*arguments, timeout=None, **options):
     """Runs `ringway ARGUMENTS` to its end."""
     return subprocess.run(
-        [str(BINARY), *map(str, arguments)],
+        [str(PROGRAM), *map(str, arguments)],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
@@ -65,10 +65,10 @@ class Gateway:
         self.process = None
         self.stopped = False
 
-    def start(self, wrapper=(), **options):
+    def start(self, wrapper=(), arguments=(), **options):
         """Starts it, below the command `wrapper`, and waits until every worker listens."""
         self.write()
-        command = [*wrapper, BINARY, "run", "-c", self.path]
+        command = [*wrapper, PROGRAM, "run", "-c", self.path, *arguments]
         self.process = Process(command, **options)
         self.process.wait_line(r"\bready\b")
         return self
@@ -93,6 +93,12 @@ class Gateway:
     @property
     def log(self):
         return self.process.output
+
+    def status(self):
+        """What `ringway status` counts, by name."""
+        done = run_ringway("status", "-c", self.path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)", done.stdout, re.M)}
 
     def wait_log(self, pattern, since=0):
         return self.process.wait_line(pattern, since)

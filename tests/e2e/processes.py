@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = Path(os.environ.get("RINGWAY", ROOT / "build" / "ringway")).absolute()
+PROGRAM = Path(os.environ.get("RINGWAY", ROOT / "build" / "ringway")).absolute()
 
 
 def _sanitizer():
-    binary = BINARY.read_bytes() if BINARY.exists() else b""
+    binary = PROGRAM.read_bytes() if PROGRAM.exists() else b""
     for name, symbol in ("thread", b"__tsan_init"), ("address", b"__asan_init"):
         if symbol in binary:
             return name

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from gateway import servers
-from processes import BINARY, PATIENCE_S, Process, wait_until
+from processes import PROGRAM, PATIENCE_S, Process, wait_until
 from wire import answering, connect, frame, ok, open_websocket, request
 
 PONG = {"localhost": {"routes": {"/": {"respond": "pong\n"}}}}
@@ -158,7 +158,7 @@ def test_port_in_use(gateways):
     gate = gateways(sites=PONG)
     with socket.create_server(("127.0.0.1", gate.plain_port)):
         gate.write()
-        process = Process([BINARY, "run", "-c", gate.path])
+        process = Process([PROGRAM, "run", "-c", gate.path])
         assert process.wait() == 1
     assert f"127.0.0.1:{gate.plain_port}" in process.output
     assert "in use" in process.output.lower()

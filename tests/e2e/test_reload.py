@@ -282,7 +282,7 @@ def test_bad_certificate_changes_nothing(gate, authority):
     gate.write()
     done = run_ringway("reload", "-c", gate.path)
     assert done.returncode == 1
-    assert "match" in done.stdout + done.stderr
+    assert "does not belong to the certificate" in done.stdout + done.stderr
     assert page(gate) == "0" and served_names(gate, "localhost") == before
 
 

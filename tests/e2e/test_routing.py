@@ -130,14 +130,12 @@ def test_strip_prefix(gateway, backend, client):
         "/api/users?id=1": "/users?id=1",
         "/api/a/b/": "/a/b/",
         "/api/?q": "/?q",
-        "/api//x": ("//x", "/x"),
         "/keep/x": "/keep/x",
     }
     for target, arrived in expected.items():
         before = len(server.received)
         assert get(gate, target).status == 200, target
-        seen = server.received[before:].split(b" ")[1].decode()
-        assert seen in (arrived if isinstance(arrived, tuple) else (arrived,)), target
+        assert server.received[before:].split(b" ")[1].decode() == arrived, target
 
 
 def test_strip_prefix_of_a_websocket(gateway, echo):
@@ -203,11 +201,21 @@ def test_respond(gateway, client):
     wire.send(request("HEAD", "/ping"))
     answer = wire.read_response("HEAD")
     assert (answer.status, answer.get("Content-Length")) == (200, "5")
-    # A body nobody wants is read away, so the connection goes on.
-    wire.send(request("POST", "/ping", fields=["Content-Length: 5"], body=b"hello"))
-    assert wire.read_response().body == b"pong\n"
-    assert get(gate, "/ping", wire=wire).status == 200
     assert get(gate, "/no-such-route", wire=wire).status == 404
+
+
+def test_respond_to_a_request_with_a_body(gateway, client):
+    """Nobody wants the body; it must not be taken for the next request."""
+    gate = gateway(sites={"localhost": {"routes": {"/": {"respond": "pong\n"}}}})
+    wire = client(gate.plain_port)
+    body = request("GET", "/smuggled")
+    wire.send(request("POST", "/", fields=[f"Content-Length: {len(body)}"]) + body)
+    answer = wire.read_response()
+    assert answer.body == b"pong\n"
+    if (answer.get("Connection") or "").lower() == "close":
+        assert wire.read_to_end() == b""
+    else:
+        assert get(gate, wire=wire).body == b"pong\n" and wire.buffer == b""
 
 
 def test_round_robin_over_two_servers(gateway, named):
