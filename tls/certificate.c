@@ -43,8 +43,7 @@ struct loading {
     time_t now;
 };
 
-// --- files
-// ----------------------------------------------------------------------------------------
+// --- files -------------------------------------------------------------------------------------
 
 struct file {
     char *bytes;
@@ -111,8 +110,7 @@ struct tls_certificate *tls_certificate_load(const struct conf_certificate *from
     return certificate;
 }
 
-// --- parsing
-// --------------------------------------------------------------------------------------
+// --- parsing -----------------------------------------------------------------------------------
 
 static bool leaf_read(struct loading *loading);
 static bool dates_check(const struct loading *loading);
@@ -216,8 +214,7 @@ static bool key_kind_read(struct loading *loading, const DecodedCert *decoded) {
     return true;
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names -------------------------------------------------------------------------------------
 
 // Appends a copy in lower case; false: no memory.
 static bool name_append(struct tls_certificate *certificate, const char *text, size_t len) {
@@ -277,8 +274,7 @@ bool tls_certificate_covers(const struct tls_certificate *certificate, const cha
     return false;
 }
 
-// --- dates
-// ----------------------------------------------------------------------------------------
+// --- dates -------------------------------------------------------------------------------------
 
 // UTCTime or GeneralizedTime (RFC 5280 §4.1.2.5); -1 when it is neither.
 static time_t date_read(const byte *encoded, int size) {
@@ -321,8 +317,7 @@ static bool dates_check(const struct loading *loading) {
     return true;
 }
 
-// --- contexts
-// -------------------------------------------------------------------------------------
+// --- contexts ----------------------------------------------------------------------------------
 
 static bool key_error(const struct loading *loading, const char *what) {
     problems_add(loading->problems, PROBLEM_ERROR, loading->from->key_pos, "\"%s\": %s",
@@ -362,8 +357,7 @@ static bool contexts_make(struct loading *loading, struct tls_tickets *tickets) 
     return chain_error(loading, "the TLS library refuses a context for it");
 }
 
-// --- what it is
-// -----------------------------------------------------------------------------------
+// --- what it is --------------------------------------------------------------------------------
 
 enum tls_key_kind tls_certificate_key_kind(const struct tls_certificate *certificate) {
     return certificate->key_kind;

@@ -66,8 +66,7 @@ static enum tls_control_verdict alert_receive(struct tls_control *control, const
     return fatal(control, TLS_ALERT_CLOSE_NOTIFY, tls_alert_received_text(bytes[1]));
 }
 
-// --- handshake messages
-// -----------------------------------------------------------------------------
+// --- handshake messages ------------------------------------------------------------------------
 
 static enum tls_control_verdict key_update_finish(struct tls_control *control);
 static enum tls_control_verdict client_hello_skip(struct tls_control *control, size_t n);

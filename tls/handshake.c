@@ -55,8 +55,7 @@ void tls_handshake_free(struct tls_handshake *handshake) {
     free(handshake);
 }
 
-// --- failing
-// --------------------------------------------------------------------------------------
+// --- failing -----------------------------------------------------------------------------------
 
 static enum tls_handshake_verdict fail(struct tls_handshake *handshake, const char *doing,
                                        const char *error) {
@@ -73,8 +72,7 @@ static enum tls_handshake_verdict fail_alert(struct tls_handshake *handshake, en
     return fail(handshake, doing, error);
 }
 
-// --- feeding
-// --------------------------------------------------------------------------------------
+// --- feeding -----------------------------------------------------------------------------------
 
 static enum tls_handshake_verdict hello_step(struct tls_handshake *handshake);
 static enum tls_handshake_verdict session_step(struct tls_handshake *handshake);
@@ -144,8 +142,7 @@ void tls_handshake_sent(struct tls_handshake *handshake, size_t n) {
     out->done += n;
 }
 
-// --- the ClientHello
-// --------------------------------------------------------------------------------
+// --- the ClientHello ---------------------------------------------------------------------------
 
 static enum tls_handshake_verdict session_begin(struct tls_handshake *handshake,
                                                 const struct tls_hello *hello);
@@ -230,8 +227,7 @@ static bool session_open(struct tls_handshake *handshake, const struct tls_pick 
     return ticket_bind(handshake, pick->host);
 }
 
-// --- the session
-// ----------------------------------------------------------------------------------
+// --- the session -------------------------------------------------------------------------------
 
 static enum tls_handshake_verdict session_failed(struct tls_handshake *handshake, int error);
 static enum tls_handshake_verdict session_done(struct tls_handshake *handshake);
@@ -286,8 +282,7 @@ static enum tls_handshake_verdict session_done(struct tls_handshake *handshake) 
     return TLS_HANDSHAKE_DONE;
 }
 
-// --- what came of it
-// --------------------------------------------------------------------------------
+// --- what came of it ---------------------------------------------------------------------------
 
 const char *tls_handshake_error(const struct tls_handshake *handshake) {
     return handshake->error;

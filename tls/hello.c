@@ -74,7 +74,7 @@ enum tls_hello_verdict tls_hello_parse(const uint8_t *bytes, size_t n, struct tl
     return verdict;
 }
 
-// --- records ------------------------------------------------------------------------------------
+// --- records -----------------------------------------------------------------------------------
 
 // DONE: a handshake record begins here.
 static enum tls_hello_verdict first_bytes_check(const uint8_t *bytes, size_t n,
@@ -160,8 +160,7 @@ static enum tls_hello_verdict message_gather(struct message *message, const uint
     return bad(out, TLS_ALERT_UNEXPECTED_MESSAGE, "the ClientHello is cut into too many records");
 }
 
-// --- reading structures
-// ---------------------------------------------------------------------------
+// --- reading structures ------------------------------------------------------------------------
 
 static struct cursor take_bytes(struct cursor *from, size_t n) {
     if (n > from->left) {
@@ -198,8 +197,7 @@ static bool read_whole(const struct cursor *cursor) {
     return cursor->ok && cursor->left == 0;
 }
 
-// --- fields
-// ---------------------------------------------------------------------------------------
+// --- fields ------------------------------------------------------------------------------------
 
 static enum tls_hello_verdict extensions_parse(struct cursor body, struct fields *fields);
 static enum tls_hello_verdict fields_conclude(const struct fields *fields);
@@ -340,8 +338,7 @@ static bool supported_versions_parse(struct cursor body, struct fields *fields) 
     return true;
 }
 
-// --- which certificates
-// -----------------------------------------------------------------------------
+// --- which certificates ------------------------------------------------------------------------
 
 // The keys that a signature scheme goes with. In TLS 1.3 an ECDSA scheme names the curve (RFC 8446
 // §4.2.3), before that only the hash (RFC 5246 §7.4.1.4.1).

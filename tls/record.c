@@ -48,8 +48,7 @@ struct tls_records {
     _Alignas(16) uint8_t states[]; // two ciphers, rx and tx
 };
 
-// --- life
-// -----------------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------------------------
 
 static void *rx_state(struct tls_records *records) {
     return records->states;
@@ -107,8 +106,7 @@ size_t tls_record_size(const uint8_t *bytes, size_t n) {
     return n < HEADER_BYTES ? HEADER_BYTES : HEADER_BYTES + ((size_t)bytes[3] << 8 | bytes[4]);
 }
 
-// --- form
-// -----------------------------------------------------------------------------------------
+// --- form --------------------------------------------------------------------------------------
 
 // Whether each record carries eight bytes of its nonce (RFC 5288 §3).
 static bool has_explicit_nonce(const struct tls_records *records) {
@@ -163,8 +161,7 @@ static size_t additional_make(const struct tls_records *records, const struct di
     return ADDITIONAL_MAX_BYTES;
 }
 
-// --- keys
-// -----------------------------------------------------------------------------------------
+// --- keys --------------------------------------------------------------------------------------
 
 static bool expand(const struct tls_records *records, const char *label, const uint8_t *secret,
                    uint8_t *out, size_t size) {
@@ -197,8 +194,7 @@ static bool can_update(const struct tls_records *records) {
     return records->version == TLS_VERSION_1_3 && records->secret_size > 0;
 }
 
-// --- sealing
-// --------------------------------------------------------------------------------------
+// --- sealing -----------------------------------------------------------------------------------
 
 // memcpy, but never of so much at once that glibc takes `rep movsb`: on AMD Zen that is three times
 // slower where the two places lie alike in their pages (glibc bug 30994), which buffers often do.
@@ -313,8 +309,7 @@ size_t tls_records_reply(struct tls_records *records, uint8_t *out) {
     return alert_seal(records, records->alert_level, records->control.alert, out);
 }
 
-// --- opening
-// --------------------------------------------------------------------------------------
+// --- opening -----------------------------------------------------------------------------------
 
 // A record on its way through tls_records_open.
 struct opening {

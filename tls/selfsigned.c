@@ -65,8 +65,7 @@ free_making:
     return result;
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names -------------------------------------------------------------------------------------
 
 static bool is_host(const char *name) {
     if (strncmp(name, "*.", 2) == 0)
@@ -125,8 +124,7 @@ static int names_encode(Cert *certificate, const char *const names[], size_t nam
     return 0;
 }
 
-// --- certificate and key
-// --------------------------------------------------------------------------
+// --- certificate and key -----------------------------------------------------------------------
 
 static int certificate_make(struct making *making, unsigned days, struct tls_selfsigned *out) {
     Cert *certificate = &making->certificate;
@@ -157,8 +155,7 @@ static int key_export(struct making *making, struct tls_selfsigned *out) {
     return length > 0 ? 0 : -EIO;
 }
 
-// --- files
-// ----------------------------------------------------------------------------------------
+// --- files -------------------------------------------------------------------------------------
 
 static int file_write(const char *path, const char *text, mode_t mode) {
     size_t size = strlen(text);

@@ -48,8 +48,7 @@ struct choice {
     size_t count;
 };
 
-// --- building
-// -------------------------------------------------------------------------------------
+// --- building ----------------------------------------------------------------------------------
 
 // The configuration is loaded as a whole or not at all; out of memory there is nothing to save.
 static void *memory(size_t n) {
@@ -157,8 +156,7 @@ void tls_store_add_common(struct tls_store *store, struct tls_certificate *certi
         name_row_put(name_row_get(store, tls_certificate_name(certificate, i)), certificate);
 }
 
-// --- picking
-// --------------------------------------------------------------------------------------
+// --- picking -----------------------------------------------------------------------------------
 
 // "*.a.example" for "b.a.example"; false when the name has one label only.
 static bool wildcard_of(const char *name, char wildcard[TLS_HOST_BYTES + 1]) {

@@ -56,8 +56,7 @@ static bool has_tls_listener(const struct config *config) {
     return false;
 }
 
-// --- sites
-// ----------------------------------------------------------------------------------------
+// --- sites -------------------------------------------------------------------------------------
 
 static bool covered(struct tls_certificate *const *certificates, size_t count, const char *host) {
     for (size_t i = 0; i < count; i++)
@@ -96,8 +95,7 @@ static void site_load(struct loading *loading, const struct conf_site *site, voi
     free(certificates);
 }
 
-// --- common certificates
-// --------------------------------------------------------------------------
+// --- common certificates -----------------------------------------------------------------------
 
 static void common_load_file(struct loading *loading, const struct conf_certificate *from) {
     struct tls_certificate *certificate =
@@ -149,8 +147,7 @@ static void common_load(struct loading *loading, const struct conf_certificate *
         common_load_file(loading, from);
 }
 
-// --- coverage
-// -------------------------------------------------------------------------------------
+// --- coverage ----------------------------------------------------------------------------------
 
 // Sites with certificates of their own were checked when they were loaded.
 static void coverage_check(const struct loading *loading, const struct conf_site *site) {

@@ -82,8 +82,7 @@ unsigned tls_tickets_lifetime_s(const struct tls_tickets *tickets) {
     return tickets->lifetime_s;
 }
 
-// --- sealing and opening
-// --------------------------------------------------------------------------
+// --- sealing and opening -----------------------------------------------------------------------
 
 static int cipher_init(Aes *aes, const struct key *key) {
     if (wc_AesInit(aes, NULL, INVALID_DEVID) != 0)

@@ -35,8 +35,7 @@ void tls_wire_attach_context(WOLFSSL_CTX *context, struct tls_tickets *tickets) 
     wolfSSL_CTX_set_TicketHint(context, (int)tls_tickets_lifetime_s(tickets));
 }
 
-// --- secrets
-// --------------------------------------------------------------------------------------
+// --- secrets -----------------------------------------------------------------------------------
 
 #ifdef HAVE_SECRET_CALLBACK
 
@@ -76,8 +75,7 @@ bool tls_wire_attach(struct tls_wire *wire, WOLFSSL *session) {
     return secrets_attach(wire, session);
 }
 
-// --- bytes
-// ----------------------------------------------------------------------------------------
+// --- bytes -------------------------------------------------------------------------------------
 
 bool tls_wire_append(struct tls_wire_buffer *buffer, const uint8_t *bytes, size_t n) {
     if (buffer->done > 0) {
@@ -149,8 +147,7 @@ static int wire_send(WOLFSSL *session, char *bytes, int size, void *context) {
     return size;
 }
 
-// --- tickets
-// --------------------------------------------------------------------------------------
+// --- tickets -----------------------------------------------------------------------------------
 
 // Our nonce and tag are shorter than the fields wolfSSL has for them. Behind the nonce stands the
 // generation; the rest is zero.

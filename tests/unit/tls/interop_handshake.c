@@ -13,8 +13,7 @@
 
 static struct test_rest rest;
 
-// --- what can be agreed
-// -----------------------------------------------------------------------------
+// --- what can be agreed ------------------------------------------------------------------------
 
 static const struct {
     int version;
@@ -158,8 +157,7 @@ START_TEST(a_group_of_second_choice_is_asked_for) {
 }
 END_TEST
 
-// --- names and certificates
-// -------------------------------------------------------------------------
+// --- names and certificates --------------------------------------------------------------------
 
 // Runs a handshake and returns the kind of key the client saw, or -1; the rest goes to `info`.
 static int seen_key(const struct tls_store *store, const struct peer_options *options,
@@ -226,8 +224,7 @@ START_TEST(an_unknown_name_gets_what_is_configured) {
 }
 END_TEST
 
-// --- what cannot be agreed
-// --------------------------------------------------------------------------
+// --- what cannot be agreed ---------------------------------------------------------------------
 
 struct refusal {
     const char *what;
@@ -345,8 +342,7 @@ START_TEST(a_damaged_finished_is_refused) {
 }
 END_TEST
 
-// --- resumption
-// -------------------------------------------------------------------------------------
+// --- resumption --------------------------------------------------------------------------------
 
 // A full or resumed handshake; returns whether it was resumed and the session to resume next.
 static bool visit(const struct tls_store *store, int version, const char *name,
@@ -466,8 +462,7 @@ START_TEST(without_ticket_keys_nothing_is_resumed) {
 }
 END_TEST
 
-// --- threads
-// ----------------------------------------------------------------------------------------
+// --- threads -----------------------------------------------------------------------------------
 
 static void *visit_many(void *argument) {
     const struct tls_store *store = argument;

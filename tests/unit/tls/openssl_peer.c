@@ -10,8 +10,7 @@
 
 #define DAY_S (24L * 3600)
 
-// --- certificates
-// -----------------------------------------------------------------------------------
+// --- certificates ------------------------------------------------------------------------------
 
 static EVP_PKEY *key_make(const char *kind) {
     if (strncmp(kind, "RSA-", 4) == 0)
@@ -82,8 +81,7 @@ struct tls_store *test_store(struct tls_certificate *certificate, enum tls_versi
     return store;
 }
 
-// --- the client
-// -------------------------------------------------------------------------------------
+// --- the client --------------------------------------------------------------------------------
 
 static __thread int last_alert;
 
@@ -158,8 +156,7 @@ void peer_give(struct peer *peer, const uint8_t *bytes, size_t n) {
         ck_assert_int_eq(BIO_write(peer->in, bytes, (int)n), (int)n);
 }
 
-// --- both
-// -------------------------------------------------------------------------------------------
+// --- both --------------------------------------------------------------------------------------
 
 // Feeds what the client has sent; the rest of the last piece stays in `rest`.
 static enum tls_handshake_verdict feed(struct tls_handshake *handshake, struct peer *peer,

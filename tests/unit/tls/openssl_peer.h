@@ -12,8 +12,7 @@
 #include "tls/record.h"
 #include "tls/store.h"
 
-// --- certificates
-// -----------------------------------------------------------------------------------
+// --- certificates ------------------------------------------------------------------------------
 
 struct test_pem {
     char certificate[8192];
@@ -33,8 +32,7 @@ struct tls_certificate *test_certificate(const char *key, const char *names,
 // A store with one site "a.example" that has the certificate.
 struct tls_store *test_store(struct tls_certificate *certificate, enum tls_version min_version);
 
-// --- the client
-// -------------------------------------------------------------------------------------
+// --- the client --------------------------------------------------------------------------------
 
 struct peer_options {
     int version;          // TLS1_2_VERSION, TLS1_3_VERSION; 0: both
@@ -68,8 +66,7 @@ void peer_give(struct peer *peer, const uint8_t *bytes, size_t n);
 // The code of the alert the client was sent last, -1 for none.
 int peer_alert(void);
 
-// --- both
-// -------------------------------------------------------------------------------------------
+// --- both --------------------------------------------------------------------------------------
 
 // Runs both sides until the handshake ends, moving at most `chunk` bytes at a time (0: as the
 // handshake wants them). What the client sent behind its handshake is left in `rest`.

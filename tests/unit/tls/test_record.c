@@ -123,8 +123,7 @@ static size_t forge(uint64_t sequence, uint8_t content, const void *bytes, size_
     return head + inner + TLS_AEAD_TAG_BYTES;
 }
 
-// --- good records
-// -----------------------------------------------------------------------------------
+// --- good records ------------------------------------------------------------------------------
 
 START_TEST(data_goes_both_ways_at_every_size) {
     static const size_t sizes[] = {0, 1, 100, 16383, 16384, 16385, 100000};
@@ -211,8 +210,7 @@ START_TEST(padding_is_taken_off) {
 }
 END_TEST
 
-// --- bad records
-// ------------------------------------------------------------------------------------
+// --- bad records -------------------------------------------------------------------------------
 
 START_TEST(any_damaged_byte_is_noticed) {
     keys_make(_i);
@@ -320,8 +318,7 @@ START_TEST(empty_records_are_skipped_but_not_for_ever) {
 }
 END_TEST
 
-// --- keys
-// -------------------------------------------------------------------------------------------
+// --- keys --------------------------------------------------------------------------------------
 
 START_TEST(key_updates_are_followed_and_answered) {
     uint8_t reply[TLS_REPLY_MAX_BYTES];
@@ -422,8 +419,7 @@ START_TEST(a_key_update_may_be_cut_but_not_mixed) {
 }
 END_TEST
 
-// --- goodbye
-// ----------------------------------------------------------------------------------------
+// --- goodbye -----------------------------------------------------------------------------------
 
 START_TEST(close_notify_is_the_last_word) {
     keys_make(_i);

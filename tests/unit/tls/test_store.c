@@ -58,8 +58,7 @@ static void add_site(struct tls_store *store, const char *pattern, const char *n
                        certificate != NULL);
 }
 
-// --- picking
-// ----------------------------------------------------------------------------------------
+// --- picking -----------------------------------------------------------------------------------
 
 START_TEST(the_most_specific_host_wins) {
     struct tls_store *store = tls_store_new(UNKNOWN_SNI_DEFAULT);
@@ -135,8 +134,7 @@ START_TEST(a_client_that_takes_no_key_of_ours_gets_none) {
 }
 END_TEST
 
-// --- loading
-// ----------------------------------------------------------------------------------------
+// --- loading -----------------------------------------------------------------------------------
 
 static void files_make(void) {
     static const char *const wild[] = {"*.wild.example"}, *const ip[] = {"127.0.0.1"};
