@@ -175,15 +175,16 @@ apt_private() {
     APT_CONFIG=$deps/apt/$suite/apt.conf "$@"
 }
 
+# apt_private_setup SUITE [TYPE]: TYPE is what to know of it, deb-src or deb.
 apt_private_setup() {
-    local suite=$1 dir=$deps/apt/$1 uri keyring
+    local suite=$1 type=${2:-deb-src} dir=$deps/apt/$1 uri keyring
     [[ -e $dir/.complete ]] && return
     read -r uri keyring < <(apt_mirror) || {
         echo "no mirror found in the system's apt sources"
         return 1
     }
     mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
-    echo "deb-src${keyring:+ [signed-by=$keyring]} $uri $suite main" >"$dir/sources.list"
+    echo "$type${keyring:+ [signed-by=$keyring]} $uri $suite main" >"$dir/sources.list"
     cat >"$dir/apt.conf" <<CONF
 Dir::Etc::SourceList "$dir/sources.list";
 Dir::Etc::SourceParts "/dev/null";

@@ -4,7 +4,7 @@
 # The parts of ./dev test. Each is a function part_NAME that prints its findings and calls
 # `result` once, or fails before it does; in its name dashes and dots are underscores.
 
-test_parts=(format layers unit asan e2e e2e-asan e2e-tsan e2e-5.19 fuzz)
+test_parts=(format layers unit asan e2e e2e-asan e2e-tsan e2e-5.19 vm-6.1 vm-6.12 vm-6.14 fuzz)
 
 fuzz_seconds=60
 fuzz_at_once=2
@@ -134,6 +134,30 @@ e2e_run() {
         --quiet --junitxml="$junit" -p no:cacheprovider "$@" || true
     [[ -e $junit ]] || last_lines "$deps/log/$part.log" 30
     result_counted pytest "$junit"
+}
+
+# --- kernel TLS, in virtual machines ----------------------------------------------------------
+
+part_vm_6_1() {
+    vm_test 6.1
+}
+
+part_vm_6_12() {
+    vm_test 6.12
+}
+
+part_vm_6_14() {
+    vm_test 6.14
+}
+
+# vm_test KERNEL: tests/vm, and the end-to-end tests whose clients the guest has, on that kernel.
+vm_test() {
+    local out=$deps/log/$part
+    packages_install vm guest
+    build_release || return
+    vm_run "$1" "$out" tests/vm/run || true
+    [[ -e $out/junit.xml ]] || last_lines "$out/console.log" 30
+    result_counted pytest "$out/junit.xml"
 }
 
 # Sanitizers end the program at the first finding, with a status no test expects.
