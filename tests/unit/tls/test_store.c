@@ -16,14 +16,18 @@ static char folder[] = "/tmp/ringway-test-store-XXXXXX";
 static char path_a[80], key_a[80], path_b[80], key_b[80], pems[80], pem_wild[100], pem_ip[100];
 static struct problems problems;
 
-static struct tls_certificate *certificate_make(const char *name) {
+static struct tls_certificate *certificate_lasting(const char *name, unsigned days) {
     struct tls_selfsigned made;
     struct conf_certificate from = {.certificate_path = "x", .key_path = "x"};
-    ck_assert_int_eq(tls_selfsigned_make(&name, 1, 90, &made), 0);
+    ck_assert_int_eq(tls_selfsigned_make(&name, 1, days, &made), 0);
     struct tls_certificate *certificate = tls_certificate_parse(
         str_from(made.certificate), str_from(made.key), &from, NULL, time(NULL), &problems);
     ck_assert_ptr_nonnull(certificate);
     return certificate;
+}
+
+static struct tls_certificate *certificate_make(const char *name) {
+    return certificate_lasting(name, 90);
 }
 
 static struct tls_hello hello_for(const char *name) {
@@ -96,6 +100,31 @@ START_TEST(common_certificates_serve_sites_without_own) {
     ck_assert_str_eq(picked(store, "lost.example"), "unknown");
     ck_assert_str_eq(picked(store, "other.example"), "unknown");
     ck_assert_str_eq(picked(store, ""), "-/a.example/a.example");
+    tls_store_free(store);
+}
+END_TEST
+
+START_TEST(of_two_common_certificates_the_one_that_lasts_longer_is_served) {
+    for (int longer_first = 0; longer_first <= 1; longer_first++) {
+        struct tls_store *store = tls_store_new(UNKNOWN_SNI_REJECT);
+        struct tls_hello hello = hello_for("a.example");
+        struct tls_pick pick;
+        add_site(store, "a.example", NULL);
+        tls_store_add_common(store, certificate_lasting("a.example", longer_first ? 80 : 30));
+        tls_store_add_common(store, certificate_lasting("a.example", longer_first ? 30 : 80));
+        ck_assert_int_eq(tls_store_pick(store, &hello, &pick), TLS_PICK_FOUND);
+        ck_assert_int_gt(tls_certificate_not_after(pick.certificate), time(NULL) + 70L * 24 * 3600);
+        tls_store_free(store);
+    }
+}
+END_TEST
+
+START_TEST(without_a_name_any_certificate_is_better_than_none) {
+    struct tls_store *store = tls_store_new(UNKNOWN_SNI_REJECT);
+    add_site(store, "*", NULL);
+    tls_store_add_common(store, certificate_make("a.example"));
+    ck_assert_str_eq(picked(store, ""), "-/*/a.example");
+    ck_assert_str_eq(picked(store, "a.example"), "*/*/a.example");
     tls_store_free(store);
 }
 END_TEST
@@ -270,6 +299,23 @@ START_TEST(selfsigned_names_are_checked) {
 }
 END_TEST
 
+START_TEST(selfsigned_certificates_are_made_out_to_all_names) {
+    char label[64] = "", name[200];
+    memset(label, 'x', 63);
+    snprintf(name, sizeof name, "%s.%s.example", label, label);
+    const char *names[] = {"::1", "127.0.0.1", "*.a.example", name};
+    struct tls_selfsigned made;
+    struct conf_certificate from = {.certificate_path = "x", .key_path = "x"};
+    ck_assert_int_eq(tls_selfsigned_make(names, 4, 90, &made), 0);
+    struct tls_certificate *certificate = tls_certificate_parse(
+        str_from(made.certificate), str_from(made.key), &from, NULL, time(NULL), &problems);
+    ck_assert_ptr_nonnull(certificate);
+    for (int i = 0; i < 4; i++)
+        ck_assert(tls_certificate_covers(certificate, names[i]));
+    tls_certificate_free(certificate);
+}
+END_TEST
+
 START_TEST(written_keys_are_private) {
     struct stat stat_buffer;
     ck_assert_int_eq(stat(key_a, &stat_buffer), 0);
@@ -284,6 +330,8 @@ int main(void) {
     tcase_add_test(pick, the_most_specific_host_wins);
     tcase_add_test(pick, common_certificates_serve_sites_without_own);
     tcase_add_test(pick, of_a_site_s_certificates_the_one_made_out_to_the_name_wins);
+    tcase_add_test(pick, of_two_common_certificates_the_one_that_lasts_longer_is_served);
+    tcase_add_test(pick, without_a_name_any_certificate_is_better_than_none);
     tcase_add_test(pick, without_certificates_nobody_is_served);
     tcase_add_test(pick, a_client_that_takes_no_key_of_ours_gets_none);
     tcase_add_unchecked_fixture(loading, files_make, files_remove);
@@ -292,6 +340,7 @@ int main(void) {
     tcase_add_test(loading, every_error_is_reported);
     tcase_add_test(loading, an_empty_folder_is_warned_of);
     tcase_add_test(loading, selfsigned_names_are_checked);
+    tcase_add_test(loading, selfsigned_certificates_are_made_out_to_all_names);
     tcase_add_test(loading, written_keys_are_private);
     suite_add_tcase(suite, pick);
     suite_add_tcase(suite, loading);
