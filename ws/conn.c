@@ -141,8 +141,11 @@ static void conn_client_ended(void *owner, struct leg *leg, enum leg_end how) {
         if (how == LEG_LOST || chain_is_empty(&leg->out))
             conn_end(conn);
         break;
-    default: // nothing is owed to a client that left before its request was whole
-        conn_end(conn);
+    default: // no answer is owed to a client that left before its request was whole
+        if (how == LEG_LOST)
+            conn_end(conn);
+        else
+            linger(conn); // but a close_notify is (RFC 8446 §6.1)
     }
 }
 
@@ -275,7 +278,7 @@ static void conn_timer_fired(struct timer *timer) {
         if (conn->exchange && !head_is_empty(&conn->exchange->request))
             refuse(conn, 408, "the request head took too long");
         else
-            conn_end(conn);
+            linger(conn);
         break;
     case CONN_DIAL:
         dial_timed_out(conn);
