@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sockets of the fake kernel. Inside ring_fake*.c only.
+#ifndef RINGWAY_CORE_RING_FAKE_PEER_H
+#define RINGWAY_CORE_RING_FAKE_PEER_H
+
+#include "core/ring_fake.h"
+
+// Bytes on their way, first in, first out.
+struct fake_bytes {
+    uint8_t *bytes;
+    size_t start, end, capacity;
+    size_t max; // the sender waits beyond
+};
+
+struct fake_peer {
+    struct fake_peer *next;   // of all
+    struct fake_peer *queued; // behind this one in the listener's queue
+    int fd;                   // ours; -1: none yet, or closed
+    struct sockaddr_in address;
+    struct fake_bytes to_us, from_us;
+    uint64_t connect_ms;         // when our connect is decided
+    enum fake_dial connect_fate; // how
+    int error;                   // told to us once, as SO_ERROR is
+    bool connected;
+    bool finished_by_peer, finished_by_us; // FIN
+    bool closed_by_peer, closed_by_us;
+    bool reset_to_us, reset_to_peer;
+};
+
+struct fake_socket {
+    bool open;
+    bool listener;
+    struct fake_peer *peer;  // of a connection; NULL before the connect
+    struct fake_peer *queue; // of a listener
+};
+
+// The socket behind an open descriptor; any other ends the program.
+struct fake_socket *fake_socket_get(int fd);
+int fake_socket_open(void);
+struct fake_peer *fake_peer_new(void);
+size_t fake_bytes_length(const struct fake_bytes *queue);
+size_t fake_bytes_take(struct fake_bytes *queue, void *buffer, size_t n);
+void fake_bytes_put(struct fake_bytes *queue, const void *bytes, size_t n);
+
+// close(2) on our end: resets the peer when we had something unread from it.
+void fake_socket_close(int fd);
+ssize_t fake_socket_send(int fd, const struct iovec *parts, int count,
+                         const struct fake_chances *chances);
+ssize_t fake_socket_recv(int fd, void *buffer, size_t size_bytes,
+                         const struct fake_chances *chances);
+
+// poll(2) bits of our end.
+uint32_t fake_poll_events(const struct fake_peer *peer);
+
+// What receiving gives when the queue is empty: 0 at the end, an error, or -EAGAIN.
+int fake_end_of_stream(struct fake_peer *peer);
+
+void fake_sockets_start(const struct fake_sizes *queues);
+// Frees the peers. Fails when a descriptor is open.
+void fake_sockets_end(void);
+
+// Something has happened to the socket `fd`: whoever polls it is to be told (ring_fake.c).
+void fake_wake(int fd);
+
+#endif

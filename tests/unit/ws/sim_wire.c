@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/ws/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void buffer_add(struct buffer *buffer, const void *bytes, size_t n) {
+    if (n == 0)
+        return;
+    if (buffer->size + n > buffer->capacity) {
+        buffer->capacity = 2 * (buffer->size + n);
+        buffer->bytes = realloc(buffer->bytes, buffer->capacity);
+        if (!buffer->bytes)
+            abort();
+    }
+    memcpy(buffer->bytes + buffer->size, bytes, n);
+    buffer->size += n;
+}
+
+void buffer_text(struct buffer *buffer, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    buffer_add(buffer, text, (size_t)size);
+}
+
+void buffer_drop(struct buffer *buffer, size_t n) {
+    buffer->size -= n;
+    if (buffer->size > 0)
+        memmove(buffer->bytes, buffer->bytes + n, buffer->size);
+}
+
+void buffer_free(struct buffer *buffer) {
+    free(buffer->bytes);
+    *buffer = (struct buffer){0};
+}
+
+bool wire_flush(struct wire *wire) {
+    while (wire->sealed.size > 0) {
+        size_t taken = fake_peer_send(wire->peer, wire->sealed.bytes, wire->sealed.size);
+        if (taken == 0)
+            return false;
+        buffer_drop(&wire->sealed, taken);
+    }
+    if (wire->finishing)
+        fake_peer_finish(wire->peer);
+    wire->finishing = false;
+    return true;
+}
+
+size_t wire_send(struct wire *wire, const uint8_t *bytes, size_t n) {
+    if (!wire->records)
+        return fake_peer_send(wire->peer, bytes, n);
+    if (!wire_flush(wire))
+        return 0;
+    size_t size = tls_records_sealed_size(wire->records, n);
+    uint8_t *sealed = malloc(size);
+    ssize_t written = tls_records_seal(wire->records, bytes, n, sealed);
+    if (written < 0)
+        fake_fail("the test's own TLS records failed");
+    buffer_add(&wire->sealed, sealed, (size_t)written);
+    free(sealed);
+    wire_flush(wire);
+    return n;
+}
+
+// Opens what is whole of the records received.
+static void records_open(struct wire *wire, struct buffer *in) {
+    static uint8_t plain[TLS_OPEN_MIN_BYTES];
+    enum tls_open_verdict verdict = TLS_OPEN_FULL;
+    while (verdict == TLS_OPEN_FULL && !wire->notified) {
+        size_t used, n;
+        verdict = tls_records_open(wire->records, wire->unopened.bytes, wire->unopened.size, &used,
+                                   plain, sizeof plain, &n);
+        buffer_drop(&wire->unopened, used);
+        buffer_add(in, plain, n);
+    }
+    if (verdict == TLS_OPEN_CLOSE_NOTIFY)
+        wire->notified = true;
+    else if (verdict != TLS_OPEN_MORE)
+        fake_fail("the gateway's TLS records are broken: %s", tls_records_error(wire->records));
+}
+
+bool wire_recv(struct wire *wire, struct buffer *in) {
+    uint8_t bytes[8192];
+    size_t n = fake_peer_recv(wire->peer, bytes, sizeof bytes);
+    if (n == 0)
+        return false;
+    if (!wire->records) {
+        buffer_add(in, bytes, n);
+    } else if (wire->notified) {
+        fake_fail("the gateway sends after close_notify");
+    } else {
+        buffer_add(&wire->unopened, bytes, n);
+        records_open(wire, in);
+    }
+    return true;
+}
+
+void wire_finish(struct wire *wire) {
+    if (wire->records) {
+        uint8_t notice[TLS_REPLY_MAX_BYTES];
+        buffer_add(&wire->sealed, notice, tls_records_close_notify(wire->records, notice));
+    }
+    wire->finishing = true;
+    wire_flush(wire);
+}
+
+void wire_free(struct wire *wire) {
+    tls_records_free(wire->records);
+    buffer_free(&wire->sealed);
+    buffer_free(&wire->unopened);
+}
