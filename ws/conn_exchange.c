@@ -130,7 +130,7 @@ static void final_response(struct conn *conn) {
     exchange->dechunk = response->framing == BODY_CHUNKED && exchange->request.minor == 0;
     body_init(&exchange->down, response->framing, response->content_length, CONFIG_UNLIMITED);
     size_t used;
-    if (body_feed(&exchange->down, NULL, 0, &used) == BODY_DONE)
+    if (body_feed(&exchange->down, "", 0, &used) == BODY_DONE)
         exchange_done(conn);
     else
         leg_resume(conn->upstream);

@@ -160,11 +160,14 @@ static void send_close(struct conn *conn, struct leg *sink) {
 static void flow_close(struct conn *conn, struct leg *source, const uint8_t *bytes, size_t n) {
     struct flow *flow = flow_from(conn, source);
     struct leg *sink = sink_of(conn, source);
-    size_t used = 0;
-    frame_walk(&flow->walker, bytes, n, FRAME_STOP_BOUNDARY, &used);
-    if (used > 0)
-        leg_send(sink, bytes, used);
-    flow->bytes += used;
+    size_t done = 0, used;
+    while (frame_walk(&flow->walker, bytes + done, n - done, FRAME_STOP_BOUNDARY, &used) ==
+           FRAME_VIOLATION)
+        done += used; // what has begun is finished, good or bad
+    done += used;
+    if (done > 0)
+        leg_send(sink, bytes, done);
+    flow->bytes += done;
     if (!frame_at_boundary(&flow->walker))
         return;
     if (!frame_closed(&flow->walker))
@@ -278,7 +281,7 @@ void relay_close(struct conn *conn, uint16_t code, const char *reason) {
         if (flow->state == FLOW_SHUT)
             continue;
         flow->state = FLOW_CLOSING;
-        flow_close(conn, sources[i], NULL, 0);
+        flow_close(conn, sources[i], (const uint8_t *)"", 0);
         // What still comes is thrown away, even if it had to wait before.
         if (flow->state == FLOW_SHUT)
             leg_resume(sources[i]);

@@ -128,7 +128,7 @@ static unsigned check_body(struct conn *conn, const char **why) {
     size_t used;
     body_init(&exchange->up, exchange->request.framing, exchange->request.content_length,
               exchange->site->max_body_bytes);
-    switch (body_feed(&exchange->up, NULL, 0, &used)) {
+    switch (body_feed(&exchange->up, "", 0, &used)) {
     case BODY_DONE:
         exchange->request_done = true;
         return 0;
