@@ -11,12 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <wolfssl/options.h>
-#include <wolfssl/wolfcrypt/hash.h>
-#include <wolfssl/wolfcrypt/kdf.h>
-
 #include "tls/aead.h"
 #include "tls/control.h"
+#include "tls/secret.h"
 
 #define HEADER_BYTES 5
 #define EXPLICIT_NONCE_BYTES 8
@@ -163,29 +160,16 @@ static size_t additional_make(const struct tls_records *records, const struct di
 
 // --- keys --------------------------------------------------------------------------------------
 
-static bool expand(const struct tls_records *records, const char *label, const uint8_t *secret,
-                   uint8_t *out, size_t size) {
-    static const char protocol[] = "tls13 ";
-    int digest = records->secret_size == WC_SHA384_DIGEST_SIZE ? WC_SHA384 : WC_SHA256;
-    return wc_Tls13_HKDF_Expand_Label(out, (word32)size, secret, records->secret_size,
-                                      (const byte *)protocol, sizeof protocol - 1,
-                                      (const byte *)label, (word32)strlen(label), NULL, 0,
-                                      digest) == 0;
-}
-
 // Replaces a direction's key by the next (RFC 8446 §7.2).
 static bool key_advance(struct tls_records *records, struct direction *direction, void *state) {
-    uint8_t next[TLS_SECRET_MAX_BYTES], key[TLS_KEY_MAX_BYTES];
-    bool done = expand(records, "traffic upd", direction->secret, next, records->secret_size) &&
-                expand(records, "key", next, key, records->key_size) &&
-                expand(records, "iv", next, direction->iv, TLS_IV_BYTES);
+    uint8_t key[TLS_KEY_MAX_BYTES];
+    bool done = tls_secret_next(direction->secret, records->secret_size, key, records->key_size,
+                                direction->iv);
     if (done) {
-        memcpy(direction->secret, next, records->secret_size);
         tls_aead_end(state, records->cipher);
         done = tls_aead_key(state, records->cipher, key, records->key_size);
         direction->sequence = 0;
     }
-    explicit_bzero(next, sizeof next);
     explicit_bzero(key, sizeof key);
     return done;
 }
@@ -257,7 +241,8 @@ size_t tls_records_sealed_size(const struct tls_records *records, size_t n) {
 
 ssize_t tls_records_seal(struct tls_records *records, const uint8_t *in, size_t n, uint8_t *out) {
     size_t written = 0;
-    assert(!records->tx_closed);
+    if (records->tx_closed)
+        return -EPIPE;
     if (key_is_used_up(records, record_count(n))) {
         written = tls_records_key_update(records, TLS_UPDATE_NOT_REQUESTED, out);
         if (written == 0)
@@ -276,8 +261,7 @@ ssize_t tls_records_seal(struct tls_records *records, const uint8_t *in, size_t 
 size_t tls_records_key_update(struct tls_records *records, enum tls_update_request request,
                               uint8_t *out) {
     uint8_t message[TLS_KEY_UPDATE_BYTES];
-    assert(!records->tx_closed);
-    if (!can_update(records))
+    if (records->tx_closed || !can_update(records))
         return 0;
     tls_control_key_update(request == TLS_UPDATE_REQUESTED, message);
     size_t size = record_seal(records, TLS_CONTENT_HANDSHAKE, message, sizeof message, out);
@@ -293,9 +277,26 @@ static size_t alert_seal(struct tls_records *records, enum tls_alert_level level
 }
 
 size_t tls_records_close_notify(struct tls_records *records, uint8_t *out) {
-    assert(!records->tx_closed);
+    if (records->tx_closed)
+        return 0;
     records->tx_closed = true;
     return alert_seal(records, TLS_ALERT_WARNING, TLS_ALERT_CLOSE_NOTIFY, out);
+}
+
+size_t tls_records_reply_plain(struct tls_records *records, uint8_t *content, uint8_t *out) {
+    enum reply reply = records->reply;
+    records->reply = REPLY_NONE;
+    if (reply == REPLY_KEY_UPDATE) {
+        *content = TLS_CONTENT_HANDSHAKE;
+        tls_control_key_update(TLS_UPDATE_NOT_REQUESTED, out);
+        return TLS_KEY_UPDATE_BYTES;
+    }
+    if (reply != REPLY_ALERT)
+        return 0;
+    *content = TLS_CONTENT_ALERT;
+    out[0] = (uint8_t)records->alert_level;
+    out[1] = (uint8_t)records->control.alert;
+    return 2;
 }
 
 size_t tls_records_reply(struct tls_records *records, uint8_t *out) {

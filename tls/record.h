@@ -59,18 +59,25 @@ size_t tls_records_sealed_size(const struct tls_records *records, size_t n);
 // Seals application data into as many records as it takes (one, empty, for n = 0) and returns the
 // bytes written to `out`, which has room for tls_records_sealed_size and does not overlap `in`.
 // What is sealed must be sent, in order. -EKEYEXPIRED: the key has been used up and cannot be
-// replaced (RFC 8446 §5.5); close. On TLS 1.3 it puts a KeyUpdate in front when one is due.
+// replaced (RFC 8446 §5.5); close. -EPIPE: after close_notify or a fatal alert of ours. On TLS 1.3
+// it puts a KeyUpdate in front when one is due.
 ssize_t tls_records_seal(struct tls_records *records, const uint8_t *in, size_t n, uint8_t *out);
 
 // Seals the answer that tls_records_open asked for (a KeyUpdate or an alert) into `out`, which has
 // TLS_REPLY_MAX_BYTES; returns how many bytes, 0 when there is nothing to answer.
 size_t tls_records_reply(struct tls_records *records, uint8_t *out);
 
-// Seals close_notify, after which nothing may be sealed. `out` has TLS_REPLY_MAX_BYTES.
+// The same answer unsealed, for a connection whose sending the kernel seals: the type of the record
+// that carries it is put into `content`.
+size_t tls_records_reply_plain(struct tls_records *records, uint8_t *content, uint8_t *out);
+
+// Seals close_notify, the last thing to be sent. 0 when that, or a fatal alert, has been sealed
+// already. `out` has TLS_REPLY_MAX_BYTES.
 size_t tls_records_close_notify(struct tls_records *records, uint8_t *out);
 
 // Seals a KeyUpdate of our own and changes the sending key; with TLS_UPDATE_REQUESTED the peer
-// changes its own too (RFC 8446 §4.6.3). 0 on TLS 1.2 or when the secrets are not known.
+// changes its own too (RFC 8446 §4.6.3). 0 on TLS 1.2, when the secrets are not known, and after
+// close_notify or a fatal alert of ours.
 enum tls_update_request { TLS_UPDATE_NOT_REQUESTED, TLS_UPDATE_REQUESTED };
 size_t tls_records_key_update(struct tls_records *records, enum tls_update_request request,
                               uint8_t *out);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bytes that go from socket to socket through a pipe and never through user space: splice(2), made
+// directly, because io_uring's runs every one on a thread of its own. Part of the door to the
+// kernel that core/ring.h is.
+#ifndef RINGWAY_CORE_RING_PIPE_H
+#define RINGWAY_CORE_RING_PIPE_H
+
+#include "core/ring.h"
+
+struct ring_pipe {
+    int in, out; // where bytes enter, and leave
+};
+
+// A non-blocking pipe for at least `size_bytes`, or for fewer where the user's limit on pipes is
+// reached (pipe(7), pipe-user-pages-soft). 0 or negative errno. Ends with `ring_pipe_close`.
+int ring_pipe_open(struct ring *ring, struct ring_pipe *pipe, size_t size_bytes);
+void ring_pipe_close(struct ring *ring, struct ring_pipe *pipe);
+
+// splice(2) from a socket into an empty pipe, at most `n` bytes, never blocking: bytes, or negative
+// errno (-EAGAIN: nothing there; -EINVAL where the kernel opens TLS records: a control record comes
+// next). 0 is the end of the stream or an empty TLS record: `ring_peek_now` tells.
+ssize_t ring_pipe_fill(struct ring *ring, struct ring_pipe *pipe, int fd, size_t n);
+
+// splice(2) of `n` bytes that are in the pipe to a socket, never blocking: bytes, or negative errno
+// (-EAGAIN: full).
+ssize_t ring_pipe_drain(struct ring *ring, struct ring_pipe *pipe, int fd, size_t n);
+
+// Whether the stream goes on: 1 when there are bytes, 0 at its end, or negative errno (-EAGAIN: it
+// goes on, with nothing there now).
+int ring_peek_now(struct ring *ring, int fd);
+
+#endif
