@@ -451,6 +451,26 @@ START_TEST(a_closed_sender_answers_nothing) {
 }
 END_TEST
 
+START_TEST(nothing_follows_the_last_word) {
+    uint8_t out[TLS_REPLY_MAX_BYTES];
+    for (int fatal = 0; fatal <= 1; fatal++) {
+        keys_make(_i);
+        both_start();
+        if (fatal) {
+            ck_assert_int_eq(receive(forge(0, 99, "", 0, 0, wire)), TLS_OPEN_FATAL);
+            ck_assert_uint_gt(tls_records_reply(ours, out), 0);
+        } else {
+            ck_assert_uint_gt(tls_records_close_notify(ours, out), 0);
+        }
+        ck_assert_uint_eq(tls_records_close_notify(ours, out), 0);
+        ck_assert_uint_eq(tls_records_key_update(ours, TLS_UPDATE_REQUESTED, out), 0);
+        ck_assert_uint_eq(tls_records_reply(ours, out), 0);
+        ck_assert_int_eq(tls_records_seal(ours, data, 1, wire), -EPIPE);
+        both_end();
+    }
+}
+END_TEST
+
 START_TEST(memory_is_what_it_says) {
     ck_assert_uint_le(tls_records_size(TLS_CHACHA20_POLY1305), 512);
     ck_assert_uint_le(tls_records_size(TLS_AES_256_GCM), 3072);
@@ -468,6 +488,7 @@ int main(void) {
     tcase_add_loop_test(good, padding_is_taken_off, 0, MODERN_COUNT);
     tcase_add_loop_test(good, close_notify_is_the_last_word, 0, SUITE_COUNT);
     tcase_add_test(good, a_closed_sender_answers_nothing);
+    tcase_add_loop_test(good, nothing_follows_the_last_word, 0, MODERN_COUNT);
     tcase_add_test(good, memory_is_what_it_says);
     tcase_add_loop_test(bad, any_damaged_byte_is_noticed, 0, SUITE_COUNT);
     tcase_add_loop_test(bad, a_record_sent_twice_is_refused, 0, SUITE_COUNT);
