@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a socket needs whose TLS records the kernel makes and opens (Documentation/networking/tls.rst
-// of the kernel): options, and records of other kinds than application data, which plain send(2)
-// and recv(2) cannot carry. Part of the door to the kernel that core/ring.h is.
+// What a socket needs whose TLS records the kernel makes and opens
+// (Documentation/networking/tls.rst of the kernel): options, and records of other kinds than
+// application data, which plain send(2) and recv(2) cannot carry. Part of the door to the kernel
+// that core/ring.h is.
 #ifndef RINGWAY_CORE_RING_RECORD_H
 #define RINGWAY_CORE_RING_RECORD_H
 
