@@ -63,7 +63,8 @@ static void pause_accepting(struct proxy *proxy, const char *why) {
 static void accepted(struct listener *listener, int fd) {
     struct proxy *proxy = listener->proxy;
     struct sockaddr_storage peer;
-    if (ring_peer_address(proxy->worker.ring, fd, &peer) < 0) { // gone already
+    // The worker's time is up, or the client is gone already.
+    if (proxy->state == PROXY_ENDING || ring_peer_address(proxy->worker.ring, fd, &peer) < 0) {
         ring_close_socket(proxy->worker.ring, fd);
         return;
     }

@@ -268,7 +268,9 @@ static void drain_tick(struct timer *timer) {
     struct worker *worker = &proxy->worker;
     if (proxy->state == PROXY_DRAINING) {
         drain_websockets(proxy);
-        if (proxy->conn_count == 0 || worker->now_ms >= proxy->drain_until_ms)
+        // A listener that is closing may still bring somebody.
+        bool empty = proxy->conn_count == 0 && !proxy->listeners;
+        if (empty || worker->now_ms >= proxy->drain_until_ms)
             end_connections(proxy);
     }
     if (proxy->state == PROXY_ENDING && worker->ring_users == 0)
