@@ -18,6 +18,9 @@
 
 // More calls of `ring_run` than this: something goes round for ever.
 #define TURNS_MAX 200000
+// The same, found sooner: so many calls within IDLE_MS although nothing moves.
+#define IDLE_TURNS_MAX 1500
+#define IDLE_MS 10000
 #define CONNECT_GIVES_UP_MS 130000
 
 enum submission_kind {
@@ -77,7 +80,8 @@ static struct {
     struct fake_script script;
     struct ring *rings;
     uint64_t now_ms, random, act_ms;
-    unsigned turns;
+    unsigned turns, idle_turns;
+    uint64_t idle_ms; // since when `idle_turns` are counted
     bool trace, acting;
 } fake;
 
@@ -519,9 +523,23 @@ static int completions_run(struct ring *ring) {
     return done;
 }
 
-int ring_run(struct ring *ring, enum ring_wait wait) {
+void fake_progress(void) {
+    fake.idle_turns = 0;
+    fake.idle_ms = fake.now_ms;
+}
+
+static void count_turn(void) {
     if (++fake.turns == TURNS_MAX)
         fake_fail("%d turns and no end", TURNS_MAX);
+    if (fake.now_ms > fake.idle_ms + IDLE_MS)
+        fake_progress();
+    if (++fake.idle_turns == IDLE_TURNS_MAX)
+        fake_fail("%d turns in %llu ms, and nothing moves", IDLE_TURNS_MAX,
+                  (unsigned long long)(fake.now_ms - fake.idle_ms));
+}
+
+int ring_run(struct ring *ring, enum ring_wait wait) {
+    count_turn();
     fake_submit(ring);
     for (;;) {
         bool busy = world_turn();

@@ -74,8 +74,10 @@ void fake_bytes_put(struct fake_bytes *queue, const void *bytes, size_t n) {
 size_t fake_bytes_take(struct fake_bytes *queue, void *buffer, size_t n) {
     size_t length = fake_bytes_length(queue);
     n = n < length ? n : length;
-    if (n > 0)
+    if (n > 0) {
         memcpy(buffer, queue->bytes + queue->start, n);
+        fake_progress();
+    }
     queue->start += n;
     return n;
 }
@@ -124,6 +126,7 @@ static void peer_left_by_us(struct fake_peer *peer) {
 
 void fake_socket_close(int fd) {
     struct fake_socket *socket = fake_socket_get(fd);
+    fake_progress();
     socket->open = false;
     if (socket->peer)
         peer_left_by_us(socket->peer);

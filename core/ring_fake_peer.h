@@ -60,6 +60,9 @@ void fake_sockets_start(const struct fake_sizes *queues);
 // Frees the peers. Fails when a descriptor is open.
 void fake_sockets_end(void);
 
+// Something has moved (ring_fake.c).
+void fake_progress(void);
+
 // Something has happened to the socket `fd`: whoever polls it is to be told (ring_fake.c).
 void fake_wake(int fd);
 

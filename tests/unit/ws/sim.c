@@ -13,6 +13,8 @@
 // Longer than anything the gateway waits for.
 #define QUIET_MS 45000
 #define WORLD_MS (60 * 60 * 1000)
+// What a worker that is to end may take beyond the time to drain.
+#define END_MS 1000
 // What two legs may hold: a read, sealed, and what multishot receive had brought before a pause.
 #define CONN_BYTES_MAX (1024 * 1024)
 
@@ -90,6 +92,8 @@ static void stop(struct sim *sim, enum proxy_stop how) {
     proxy_stop(&sim->proxy, sim->main_ring, how, sim->settings->config->drain_ms);
     fake_submit(sim->main_ring);
     sim->stopped = true;
+    sim->end_ms = clock_monotonic_ms() + END_MS +
+                  (how == PROXY_STOP_DRAIN ? sim->settings->config->drain_ms : 0);
 }
 
 static uint64_t main_act(struct sim *sim) {
@@ -167,6 +171,8 @@ static void judge_now(const struct sim *sim) {
         fake_fail("%zu bytes wait", worker->chunks.used_bytes);
     if (clock_monotonic_ms() > sim->started_ms + WORLD_MS)
         fake_fail("somebody is still there after an hour");
+    if (sim->stopped && clock_monotonic_ms() > sim->end_ms)
+        fake_fail("the worker does not end in time: %u users of the ring", worker->ring_users);
 }
 
 static void judge_end(const struct sim *sim) {

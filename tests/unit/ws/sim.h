@@ -227,7 +227,7 @@ struct sim {
     unsigned snapshots_made, snapshots_freed;
     uint64_t swap_ms, stop_ms;
     bool stopped, stopped_now;
-    uint64_t started_ms, quiet_ms;
+    uint64_t started_ms, quiet_ms, end_ms;
     struct ring *main_ring;
     struct ring_counters main_counters;
     struct shared shared;
