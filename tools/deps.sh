@@ -15,7 +15,8 @@ suites=(sid trixie bookworm)
 # MAX_SUITE_SZ: scanners offer every cipher suite there is (344 bytes); the default refuses over 300.
 wolfssl_min=5.5.4
 wolfssl_cflags='-O3 -fstack-protector-strong -DHAVE_SECRET_CALLBACK -DWOLFSSL_CERT_SETUP_CB
-    -DWOLFSSL_ALT_NAMES -DWOLFSSL_CUSTOM_OID -DHAVE_OID_ENCODING -DWOLFSSL_MAX_SUITE_SZ=1024'
+    -DWOLFSSL_ALT_NAMES -DWOLFSSL_CUSTOM_OID -DHAVE_OID_ENCODING -DWOLFSSL_IP_ALT_NAME
+    -DWOLFSSL_MAX_SUITE_SZ=1024'
 wolfssl_options=(--enable-static --disable-shared --with-pic
     --disable-examples --disable-crypttests --disable-oldtls --disable-dh
     --enable-intelasm --enable-sp --enable-sp-asm --enable-sp-math-all

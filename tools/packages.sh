@@ -13,7 +13,7 @@ packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake l
 # What tests it: a second compiler, its sanitizers and tools, and peers we did not write.
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check
     python3 python3-pytest python3-pytest-timeout python3-websockets python3-yaml
-    curl openssl procps chromium jupyter-server python3-ipykernel)
+    curl openssl libssl-dev procps chromium jupyter-server python3-ipykernel)
 
 # What boots a virtual machine with a kernel that has kernel TLS; the programs packed into it.
 packages_vm=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "openssl_peer.h"
+#include "tests/unit/tls/openssl_peer.h"
 #include "tls/library.h"
 
 #define DAY_S (24L * 3600)

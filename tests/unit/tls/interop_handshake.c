@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "openssl_peer.h"
+#include "tests/unit/tls/openssl_peer.h"
 #include "tls/library.h"
 #include "tls/ticket.h"
 

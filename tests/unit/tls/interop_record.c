@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "openssl_peer.h"
+#include "tests/unit/tls/openssl_peer.h"
 #include "tls/library.h"
 
 static const struct {

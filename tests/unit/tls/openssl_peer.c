@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "openssl_peer.h"
+#include "tests/unit/tls/openssl_peer.h"
 
 #include <check.h>
 #include <openssl/pem.h>
