@@ -264,8 +264,14 @@ static bool name_covers(const char *name, const char *host) {
 }
 
 bool tls_certificate_covers(const struct tls_certificate *certificate, const char *host) {
-    char address_text[INET6_ADDRSTRLEN];
+    char address_text[INET6_ADDRSTRLEN], bare[INET6_ADDRSTRLEN];
     struct in6_addr address;
+    size_t size = strlen(host);
+    if (host[0] == '[' && size > 2 && size - 2 < sizeof bare) { // as hosts are written
+        memcpy(bare, host + 1, size - 2);
+        bare[size - 2] = '\0';
+        host = bare;
+    }
     if (inet_pton(AF_INET6, host, &address) == 1) // the shortest of an address's many forms
         host = inet_ntop(AF_INET6, &address, address_text, sizeof address_text);
     for (size_t i = 0; i < certificate->name_count; i++)

@@ -46,8 +46,8 @@ enum tls_key_kind tls_certificate_key_kind(const struct tls_certificate *certifi
 size_t tls_certificate_name_count(const struct tls_certificate *certificate);
 const char *tls_certificate_name(const struct tls_certificate *certificate, size_t index);
 
-// Whether one of its names covers `host`, a name, a pattern "*.a.example" or an address; a wildcard
-// stands for one label (RFC 6125 §6.4.3).
+// Whether one of its names covers `host`, a name, a pattern "*.a.example" or an address (IPv6 with
+// or without brackets); a wildcard stands for one label (RFC 6125 §6.4.3).
 bool tls_certificate_covers(const struct tls_certificate *certificate, const char *host);
 
 // When it expires.

@@ -171,7 +171,7 @@ static bool session_open(struct tls_handshake *handshake, const struct tls_pick 
 static enum tls_handshake_verdict session_begin(struct tls_handshake *handshake,
                                                 const struct tls_hello *hello) {
     struct tls_pick pick;
-    if (hello->alpn != 0 && !(hello->alpn & TLS_ALPN_HTTP_1_1))
+    if (hello->alpn != 0 && !(hello->alpn & (TLS_ALPN_HTTP_1_1 | TLS_ALPN_HTTP_1_0)))
         return fail_alert(handshake, TLS_ALERT_NO_APPLICATION_PROTOCOL, "agreeing on a protocol",
                           "the client does not offer http/1.1");
     switch (tls_store_pick(handshake->store, hello, &pick)) {
@@ -207,7 +207,7 @@ static bool ticket_bind(struct tls_handshake *handshake, const struct tls_host *
 
 static bool session_open(struct tls_handshake *handshake, const struct tls_pick *pick,
                          const struct tls_hello *hello) {
-    char protocol[] = "http/1.1";
+    char protocol[] = "http/1.1,http/1.0"; // preferred first
     const char *name = hello->server_name;
     handshake->session =
         wolfSSL_new(tls_certificate_context(pick->certificate, pick->host->min_version));

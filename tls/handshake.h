@@ -35,7 +35,7 @@ struct tls_handshake_info {
     const char *suite; // as in the IANA registry
     const char *group; // of the key exchange; "" when the library does not tell
     bool resumed;
-    bool alpn;                        // http/1.1 was agreed, not only assumed
+    bool alpn;                        // HTTP/1 was agreed, not only assumed
     void *site;                       // see struct tls_pick
     char server_name[TLS_HOST_BYTES]; // "": none
 };

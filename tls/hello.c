@@ -319,8 +319,10 @@ static bool alpn_parse(struct cursor body, struct tls_hello *out) {
         struct cursor name = take_vector8(&list);
         if (!list.ok || name.left == 0)
             return false;
-        bool http = str_eq((struct str){(const char *)name.at, name.left}, STR("http/1.1"));
-        out->alpn |= http ? TLS_ALPN_HTTP_1_1 : TLS_ALPN_OTHER;
+        struct str protocol = {(const char *)name.at, name.left};
+        out->alpn |= str_eq(protocol, STR("http/1.1"))   ? TLS_ALPN_HTTP_1_1
+                     : str_eq(protocol, STR("http/1.0")) ? TLS_ALPN_HTTP_1_0
+                                                         : TLS_ALPN_OTHER;
     }
     return list.ok;
 }

@@ -31,7 +31,8 @@ enum tls_key_kind {
 // Application protocols in a client's ALPN list, as a set (RFC 7301). OTHER: one we do not speak.
 enum tls_alpn {
     TLS_ALPN_HTTP_1_1 = 1 << 0,
-    TLS_ALPN_OTHER = 1 << 1,
+    TLS_ALPN_HTTP_1_0 = 1 << 1,
+    TLS_ALPN_OTHER = 1 << 2,
 };
 
 enum tls_hello_verdict {

@@ -65,7 +65,9 @@ static unsigned find_site(struct conn *conn, const char **why) {
     struct exchange *exchange = conn->exchange;
     const struct site_table *sites = conn->use->snapshot->settings->sites;
     const struct conf_site *site = site_find(sites, exchange->request.host);
-    if (conn->server_name && site_find(sites, str_from(conn->server_name)) != site) {
+    const struct conf_site *named =
+        conn->server_name ? site_find(sites, str_from(conn->server_name)) : NULL;
+    if (named && named != site) {
         *why = "Host names another site than the TLS handshake did";
         return 421;
     }
