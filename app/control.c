@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -167,7 +168,8 @@ void control_close(struct control_server *server) {
 static int copy_answer(FILE *from, FILE *out) {
     char line[4096];
     if (!fgets(line, sizeof line, from)) {
-        fprintf(stderr, "ringway: the gateway did not answer\n");
+        fprintf(stderr,
+                "ringway: the gateway did not answer: it hears root and its own user only\n");
         return 1;
     }
     bool done = strcmp(line, "ok\n") == 0;
@@ -191,7 +193,8 @@ int control_send(const char *config_path, const char *command, FILE *out) {
         return 1;
     }
     FILE *stream = fdopen(fd, "r+");
-    if (!stream || dprintf(fd, "%s\n", command) < 0) {
+    signal(SIGPIPE, SIG_IGN); // a gateway that does not hear us closes at once
+    if (!stream || (dprintf(fd, "%s\n", command) < 0 && errno != EPIPE)) {
         fprintf(stderr, "ringway: %s\n", strerror(errno));
         close(fd);
         return 1;

@@ -2,6 +2,7 @@
 #include "app/gateway.h"
 
 #include "app/problems.h"
+#include "core/address.h"
 #include "core/container.h"
 #include "core/log.h"
 #include "tls/library.h"
@@ -101,6 +102,57 @@ static int names_start(struct gateway *gateway) {
     return 0;
 }
 
+// --- pid file, ticket keys --------------------------------------------------------------------
+
+// Writes the file the configuration names and takes away the one before.
+static bool pid_file_update(struct gateway *gateway, const struct config *config) {
+    const char *path = config->pid_file;
+    if (path && gateway->pid_file && strcmp(path, gateway->pid_file) == 0)
+        return true;
+    if (gateway->pid_file)
+        unlink(gateway->pid_file);
+    free(gateway->pid_file);
+    gateway->pid_file = path ? strdup(path) : NULL;
+    if (!path)
+        return true;
+    FILE *file = fopen(path, "we");
+    bool written = file && fprintf(file, "%d\n", (int)getpid()) > 0;
+    if (file && fclose(file) != 0)
+        written = false;
+    if (!written)
+        log_line(LOG_ERROR, NULL, "pid_file %s: %s", path, strerror(errno));
+    return written;
+}
+
+static void tickets_rotate(struct timer *timer);
+
+// The ticket keys for this configuration; NULL when it wants no tickets. The keys themselves
+// outlive configurations, so that clients can resume across a reload.
+static struct tls_tickets *tickets_for(struct gateway *gateway, const struct config *config) {
+    if (config->ticket_rotation_s == 0)
+        return NULL;
+    if (!gateway->tickets)
+        gateway->tickets = tls_tickets_new(config->ticket_rotation_s);
+    return gateway->tickets;
+}
+
+static void tickets_schedule(struct gateway *gateway) {
+    uint64_t every_s = gateway->settings->config->ticket_rotation_s;
+    gateway->ticket_timer.fired = tickets_rotate;
+    if (every_s > 0)
+        timer_set(&gateway->worker.timers, &gateway->ticket_timer,
+                  gateway->worker.now_ms + every_s * 1000);
+    else
+        timer_clear(&gateway->worker.timers, &gateway->ticket_timer);
+}
+
+static void tickets_rotate(struct timer *timer) {
+    struct gateway *gateway = container_of(timer, struct gateway, ticket_timer);
+    if (tls_tickets_rotate(gateway->tickets) < 0)
+        log_line(LOG_WARN, NULL, "session ticket keys could not be rotated; the old ones stay");
+    tickets_schedule(gateway);
+}
+
 // --- reload -----------------------------------------------------------------------------------
 
 // Everything is checked and opened before anything changes.
@@ -112,7 +164,7 @@ bool gateway_reload(struct gateway *gateway, struct problems *problems) {
     const struct config *before = gateway->settings->config;
     config_reload_allowed(before, config, problems);
     struct settings *settings =
-        settings_open(config, gateway->tickets, &gateway->site_counts, problems);
+        settings_open(config, tickets_for(gateway, config), &gateway->site_counts, problems);
     if (!settings)
         return false;
     if (listen_set_prepare(&listens, &gateway->listens, config, gateway->shared.worker_count,
@@ -133,6 +185,8 @@ bool gateway_reload(struct gateway *gateway, struct problems *problems) {
     resolve_table_drop(gateway->resolved);
     gateway->resolved = resolved;
     resolver_watch(gateway->resolver, resolved, config->resolve_every_ms);
+    tickets_schedule(gateway);
+    pid_file_update(gateway, config);
     if (publish(gateway))
         return true;
     problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0},
@@ -164,8 +218,7 @@ static bool reload(struct gateway *gateway, struct problems *problems) {
         return false;
     }
     bool done = gateway_reload(gateway, problems);
-    if (done)
-        reopen_logs(gateway);
+    reopen_logs(gateway); // also when it fails: rotation must not wait for a good file
     problems_log(problems, gateway->options.config_path);
     log_line(done ? LOG_INFO : LOG_ERROR, NULL, "%s",
              done ? "reloaded" : "not reloaded: the configuration in force stays");
@@ -251,15 +304,6 @@ void gateway_counters(const struct gateway *gateway, struct counters *sum,
     }
 }
 
-static void tickets_rotate(struct timer *timer) {
-    struct gateway *gateway = container_of(timer, struct gateway, ticket_timer);
-    if (tls_tickets_rotate(gateway->tickets) < 0)
-        log_line(LOG_WARN, NULL, "session ticket keys could not be rotated; the old ones stay");
-    timer_set(&gateway->worker.timers, timer,
-              gateway->worker.now_ms +
-                  gateway->settings->config->ticket_rotation_s * UINT64_C(1000));
-}
-
 static void each_second(struct worker *worker) {
     (void)worker;
     log_peer_tick();
@@ -330,16 +374,6 @@ static bool workers_start(struct gateway *gateway) {
     return true;
 }
 
-static bool pid_file_write(const struct config *config) {
-    if (!config->pid_file)
-        return true;
-    FILE *file = fopen(config->pid_file, "we");
-    if (file && fprintf(file, "%d\n", (int)getpid()) > 0 && fclose(file) == 0)
-        return true;
-    log_line(LOG_ERROR, NULL, "pid_file %s: %s", config->pid_file, strerror(errno));
-    return false;
-}
-
 // Opens what the configuration names, in the order in which failing is cheapest.
 static bool settings_start(struct gateway *gateway, struct config *config,
                            struct problems *problems) {
@@ -349,15 +383,11 @@ static bool settings_start(struct gateway *gateway, struct config *config,
     shared->main_ring = gateway->worker.ring;
     shared->snapshot_released = snapshot_released;
     shared->worker_ended = worker_ended;
-    if (config->ticket_rotation_s > 0) {
-        gateway->tickets = tls_tickets_new(config->ticket_rotation_s);
-        gateway->ticket_timer.fired = tickets_rotate;
-        timer_set(&gateway->worker.timers, &gateway->ticket_timer,
-                  gateway->worker.now_ms + config->ticket_rotation_s * UINT64_C(1000));
-    }
-    gateway->settings = settings_open(config, gateway->tickets, &gateway->site_counts, problems);
+    gateway->settings =
+        settings_open(config, tickets_for(gateway, config), &gateway->site_counts, problems);
     if (!gateway->settings)
         return false;
+    tickets_schedule(gateway);
     struct listen_set listens;
     if (listen_set_prepare(&listens, &gateway->listens, config, shared->worker_count, problems) < 0)
         return false;
@@ -379,19 +409,23 @@ static bool start(struct gateway *gateway, struct config *config) {
     problems_log(&problems, config->path);
     problems_free(&problems);
     return good && names_start(gateway) == 0 && signals_open(gateway) == 0 &&
-           pid_file_write(config) && workers_start(gateway);
+           pid_file_update(gateway, config) && workers_start(gateway);
 }
 
 static void say_ready(const struct gateway *gateway) {
+    static const char *const kinds[] = {
+        [LISTEN_PLAIN] = "",
+        [LISTEN_TLS] = " (tls)",
+        [LISTEN_REDIRECT] = " (to https)",
+    };
     const struct config *config = gateway->settings->config;
-    char text[512];
+    char text[1024], address[ADDRESS_TEXT_MAX];
     size_t size = 0;
-    for (size_t i = 0; i < config->listen_count && size < sizeof text; i++)
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s%s", i ? ", " : "",
-                                 config->listens[i].text,
-                                 config->listens[i].kind == LISTEN_TLS        ? " (tls)"
-                                 : config->listens[i].kind == LISTEN_REDIRECT ? " (to https)"
-                                                                              : "");
+    for (size_t i = 0; i < config->listen_count && size < sizeof text; i++) {
+        address_format((const struct sockaddr *)&config->listens[i].address, address);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s%s", i ? ", " : "", address,
+                                 kinds[config->listens[i].kind]);
+    }
     log_line(LOG_INFO, NULL, "ready: %u workers, listening on %s", gateway->shared.worker_count,
              text);
 }
@@ -404,8 +438,9 @@ static void end(struct gateway *gateway) {
         proxy_join(&gateway->proxies[i]);
     free(gateway->proxies);
     listen_set_free(&gateway->listens);
-    if (gateway->settings && gateway->settings->config->pid_file)
-        unlink(gateway->settings->config->pid_file);
+    if (gateway->pid_file)
+        unlink(gateway->pid_file);
+    free(gateway->pid_file);
     if (gateway->settings)
         settings_drop(gateway->settings, &gateway->site_counts);
     if (gateway->resolved)

@@ -31,6 +31,7 @@ struct gateway {
     struct listen_set listens;
     struct tls_tickets *tickets;
     struct timer ticket_timer;
+    char *pid_file; // written; NULL: none
     struct log_file access_file;
     struct control_server control;
     struct resolver *resolver;
