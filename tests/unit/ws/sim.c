@@ -27,12 +27,14 @@ static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
                                   "access_log: {target: %s, format: json}\n"
                                   "drain: 3s\n"
                                   "max_head: 4K\n"
+                                  "max_connections: %s\n"
                                   "timeouts: {head: 2s, keep_alive: 3s, idle: 5s}\n"
                                   "sites:\n"
                                   "  a:\n"
                                   "    aliases: ['*']\n"
                                   "    strict: %s\n"
                                   "    max_body: 2M\n"
+                                  "    max_connections: %s\n"
                                   "    routes:\n"
                                   "      /up/: {upstream: servers}\n"
                                   "      /old/: {redirect: 'http://b/'}\n"
@@ -47,9 +49,10 @@ static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
 static struct config *config_make(const struct sim *sim) {
     char text[2048];
     struct problems problems = {0};
-    int size = snprintf(text, sizeof text, config_text,
-                        sim->listen_count > 1 ? ", {address: '127.0.0.1:81'}" : "",
-                        fake_random(2) ? "none" : "/dev/null", sim->strict ? "true" : "false");
+    int size = snprintf(
+        text, sizeof text, config_text, sim->listen_count > 1 ? ", {address: '127.0.0.1:81'}" : "",
+        fake_random(2) ? "none" : "/dev/null", sim->full ? "2" : "unlimited",
+        sim->strict ? "true" : "false", sim->full && !sim->clean ? "1" : "unlimited");
     struct config *config = config_parse(text, (size_t)size, "test", "/", &problems);
     if (!config)
         fake_fail("the configuration: %s", problems.items[0].text);
@@ -69,7 +72,7 @@ static void worker_ended(struct ring_note *note) {
 // What a reload does on the main thread. The second listener comes and goes with it.
 static void reload(struct sim *sim) {
     struct problems problems = {0};
-    if (sim->listen_count < 2 && fake_random(3) == 0)
+    if (sim->listen_count < 2 && sim->relisten && fake_random(3) == 0)
         sim->listeners[sim->listen_count++] = fake_listen();
     else if (sim->listen_count == 2 && fake_random(3) == 0)
         sim->listen_count = 1;
@@ -114,12 +117,28 @@ static uint64_t main_act(struct sim *sim) {
 
 // --- what must hold ---------------------------------------------------------------------------
 
+static const struct {
+    enum tls_version version;
+    enum tls_cipher cipher;
+    size_t key_size_bytes, secret_size_bytes;
+} suites[] = {
+    {TLS_VERSION_1_3, TLS_AES_128_GCM, 16, 32},
+    {TLS_VERSION_1_3, TLS_CHACHA20_POLY1305, 32, 32},
+    {TLS_VERSION_1_3, TLS_AES_256_GCM, 32, 48},
+    {TLS_VERSION_1_2, TLS_AES_128_GCM, 16, 0},
+};
+
 // The TLS handshake is left out: both ends get the same keys before the first byte.
 static void secure(struct client *client, struct conn *conn) {
-    struct tls_keys keys = {
-        .version = TLS_VERSION_1_3, .cipher = TLS_AES_128_GCM, .key_size_bytes = 16};
-    memset(keys.rx.key, 1, sizeof keys.rx.key);
-    memset(keys.tx.key, 2, sizeof keys.tx.key);
+    unsigned which = fake_random(sizeof suites / sizeof suites[0]);
+    struct tls_keys keys = {.version = suites[which].version,
+                            .cipher = suites[which].cipher,
+                            .key_size_bytes = suites[which].key_size_bytes,
+                            .secret_size_bytes = suites[which].secret_size_bytes};
+    memset(keys.rx.key, 1, keys.key_size_bytes);
+    memset(keys.tx.key, 2, keys.key_size_bytes);
+    memset(keys.rx.secret, 3, keys.secret_size_bytes);
+    memset(keys.tx.secret, 4, keys.secret_size_bytes);
     leg_secure(conn->client, tls_records_new(&keys));
     struct tls_traffic_keys rx = keys.rx;
     keys.rx = keys.tx;
@@ -254,15 +273,18 @@ static void kernel_start(struct sim *sim, uint64_t seed, const struct fake_scrip
         .no_buffers = (uint16_t)fake_random(200),
         .lost_more = (uint16_t)fake_random(300),
         .spurious = (uint16_t)fake_random(5),
-        .accept_error = (uint16_t)fake_random(300),
+        .accept_error = (uint16_t)(fake_random(2) * fake_random(300)),
         .socket_error = sim->clean ? 0 : (uint16_t)fake_random(100),
     };
     fake_set_chances(&chances);
+    // A listener that is closed while descriptors are short resets who still waits there.
+    sim->relisten = !sim->clean || chances.accept_error == 0;
 }
 
 static void people_plan(struct sim *sim) {
     sim->flaky = fake_random(3) == 0;
     sim->strict = fake_random(3) == 0;
+    sim->full = fake_random(6) == 0;
     sim->started_ms = clock_monotonic_ms();
     sim->swap_ms = fake_random(2) ? sim->started_ms + fake_random(1500) : UINT64_MAX;
     sim->stop_ms = sim->clean || fake_random(2) ? UINT64_MAX : sim->started_ms + fake_random(3000);

@@ -54,13 +54,15 @@ enum call_kind {
     CALL_CHUNKED, // POST in chunks
     CALL_OLD,     // GET by HTTP/1.0
     CALL_WEBSOCKET,
-    CALL_OWN, // answered by the gateway itself
-    CALL_BAD, // refused
+    CALL_OWN,    // answered by the gateway itself
+    CALL_BAD,    // refused
+    CALL_BROKEN, // begins well, then its body is refused
+    CALL_SPOILT, // the server's answer is refused
     CALL_KINDS,
 };
 
 // What a peer does instead of sending byte `at`.
-enum fault { FAULT_NONE, FAULT_CLOSE, FAULT_RESET, FAULT_STALL };
+enum fault { FAULT_NONE, FAULT_CLOSE, FAULT_RESET, FAULT_STALL, FAULT_GARBAGE };
 
 struct mishap {
     enum fault fault;
@@ -82,7 +84,6 @@ struct call {
     bool asks_close; // Connection: close in the request
     bool eager;      // frames follow the handshake at once
     struct buffer request;
-    size_t head_size;
     size_t body_size; // payload
     unsigned status;
     size_t response_size; // payload
@@ -158,7 +159,8 @@ size_t wire_send(struct wire *wire, const uint8_t *bytes, size_t n);
 // Adds what has arrived to `in`. Returns whether anything has.
 bool wire_recv(struct wire *wire, struct buffer *in);
 void wire_finish(struct wire *wire);
-bool wire_flush(struct wire *wire); // whether all is out
+void wire_garbage(struct wire *wire); // in place of a TLS record
+bool wire_flush(struct wire *wire);   // whether all is out
 void wire_free(struct wire *wire);
 
 // --- peers ------------------------------------------------------------------------------------
@@ -210,6 +212,8 @@ struct sim {
     bool clean;       // nothing fails, nothing is stopped
     bool flaky;       // servers close kept connections
     bool strict;      // the site's `strict`
+    bool full;        // few connections are allowed
+    bool relisten;    // listeners come and go
     size_t max_bytes; // of a body or stream
     unsigned piece_max;
     struct call calls[SIM_CALLS_MAX];

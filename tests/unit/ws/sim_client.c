@@ -42,7 +42,9 @@ static void leave(struct client *client, enum fault fault) {
         fake_peer_reset(client->wire.peer);
     else if (fault == FAULT_CLOSE)
         fake_peer_close(client->wire.peer);
-    client->state = fault == FAULT_STALL ? PEER_STALLED : PEER_LEFT;
+    else if (fault == FAULT_GARBAGE && client->tls)
+        wire_garbage(&client->wire);
+    client->state = fault == FAULT_RESET || fault == FAULT_CLOSE ? PEER_LEFT : PEER_STALLED;
 }
 
 // --- answers ----------------------------------------------------------------------------------
@@ -54,7 +56,8 @@ static bool may_fail(const struct client *client, const struct call *call, unsig
     if (!sim->clean)
         return own;
     // A kept connection that was just closed: a request with a body is not sent again.
-    return sim->flaky && status == 502 && (call->kind == CALL_POST || call->kind == CALL_CHUNKED);
+    return sim->flaky && status == 502 &&
+           (call->kind == CALL_POST || call->kind == CALL_CHUNKED || call->kind == CALL_BROKEN);
 }
 
 static void head_judge(struct client *client) {
@@ -70,11 +73,11 @@ static void head_judge(struct client *client) {
     }
     if (message->call >= 0 && (unsigned)message->call != call->id)
         fake_fail("call %u gets the answer to call %d", call->id, message->call);
-    bool own = call->kind == CALL_BAD || call->kind == CALL_OWN;
+    bool own = call->kind >= CALL_OWN;
     bool planned = message->status == call->status && own == (message->call < 0);
     if (!planned && (message->call >= 0 || !may_fail(client, call, message->status)))
         fake_fail("call %u gets %u instead of %u", call->id, message->status, call->status);
-    bool closes = call->asks_close || call->kind == CALL_OLD || call->kind == CALL_BAD ||
+    bool closes = call->asks_close || call->kind == CALL_OLD || call->kind >= CALL_BAD ||
                   call->until_close || call->early || !planned;
     if (client->sim->clean && message->says_close && !closes)
         fake_fail("call %u: the connection is closed without need", call->id);
@@ -252,7 +255,7 @@ uint64_t client_act(struct client *client) {
             leave(client, FAULT_CLOSE);
         return client->wake_ms = now_ms + 500;
     }
-    if (client->tls && !client->secured) // the handshake is left out (sim.c)
+    if (client->tls && !client->secured && !is_over(client)) // the handshake is left out (sim.c)
         return client->wake_ms = now_ms + 1;
     receive(client);
     wire_flush(&client->wire);

@@ -31,6 +31,23 @@ static const struct {
      400},
 };
 
+// In place of a chunk.
+static const struct {
+    const char *text;
+    unsigned status;
+} broken_chunks[] = {
+    {"no number\r\n", 400}, {"5 \r\n", 400}, {"\r\n", 400}, {"0\r\nContent-Length: 3\r\n\r\n", 400},
+    {"fffffff\r\n", 413},
+};
+
+static const char *const spoilt_responses[] = {
+    "rubbish\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "HTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+};
+
 static bool half(void) {
     return fake_random(2);
 }
@@ -57,12 +74,17 @@ static void payload_add(struct buffer *buffer, const struct call *call, unsigned
     }
 }
 
+static void chunk_add(struct buffer *buffer, const struct call *call, unsigned way, size_t at,
+                      size_t n) {
+    buffer_text(buffer, half() ? "%zx\r\n" : "%zX;name=value\r\n", n);
+    payload_add(buffer, call, way, at, n);
+    buffer_text(buffer, "\r\n");
+}
+
 static void chunks_add(struct buffer *buffer, const struct call *call, unsigned way, size_t size) {
     for (size_t at = 0, n; at < size; at += n) {
         n = 1 + fake_random((uint32_t)(size - at));
-        buffer_text(buffer, half() ? "%zx\r\n" : "%zX;name=value\r\n", n);
-        payload_add(buffer, call, way, at, n);
-        buffer_text(buffer, "\r\n");
+        chunk_add(buffer, call, way, at, n);
     }
     buffer_text(buffer, half() ? "0\r\n\r\n" : "0\r\nX-Checksum: 1\r\n\r\n");
 }
@@ -73,35 +95,51 @@ static void bad_plan(struct call *call) {
     unsigned which = fake_random(sizeof bad_requests / sizeof bad_requests[0]);
     buffer_text(&call->request, "%s", bad_requests[which].text);
     call->status = bad_requests[which].status;
-    call->head_size = call->request.size;
 }
 
 static void own_plan(struct call *call) {
     bool redirect = half();
     buffer_text(&call->request, "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n", redirect ? "old/x" : "ping");
     call->status = redirect ? 308 : 200;
-    call->head_size = call->request.size;
+}
+
+static const char *method_of(const struct call *call) {
+    switch (call->kind) {
+    case CALL_HEAD:
+        return "HEAD";
+    case CALL_POST:
+    case CALL_CHUNKED:
+    case CALL_BROKEN:
+        return "POST";
+    default:
+        return "GET";
+    }
 }
 
 static void head_plan(struct call *call) {
-    static const char *const methods[] = {
-        [CALL_HEAD] = "HEAD", [CALL_POST] = "POST", [CALL_CHUNKED] = "POST"};
-    const char *method = call->kind <= CALL_CHUNKED ? methods[call->kind] : NULL;
-    buffer_text(&call->request, "%s /up/%u HTTP/1.%d\r\nHost: a\r\n", method ? method : "GET",
-                call->id, call->kind != CALL_OLD);
+    buffer_text(&call->request, "%s /up/%u HTTP/1.%d\r\nHost: a\r\n", method_of(call), call->id,
+                call->kind != CALL_OLD);
     if (fake_random(8) == 0)
         buffer_text(&call->request, "X-Long: %0*d\r\n", 1 + (int)fake_random(800), 0);
     if (call->asks_close)
         buffer_text(&call->request, "Connection: close\r\n");
     if (call->kind == CALL_POST)
         buffer_text(&call->request, "Content-Length: %zu\r\n", call->body_size);
-    if (call->kind == CALL_CHUNKED)
+    if (call->kind == CALL_CHUNKED || call->kind == CALL_BROKEN)
         buffer_text(&call->request, "Transfer-Encoding: chunked\r\n");
     if (call->kind == CALL_WEBSOCKET)
         buffer_text(&call->request, "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
                                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " KEY "\r\n");
     buffer_text(&call->request, "\r\n");
-    call->head_size = call->request.size;
+}
+
+static void broken_plan(struct call *call) {
+    unsigned which = fake_random(sizeof broken_chunks / sizeof broken_chunks[0]);
+    head_plan(call);
+    if (half())
+        chunk_add(&call->request, call, 0, 0, 1 + fake_random(200));
+    buffer_text(&call->request, "%s", broken_chunks[which].text);
+    call->status = broken_chunks[which].status;
 }
 
 static void request_plan(const struct sim *sim, struct call *call) {
@@ -154,10 +192,18 @@ static void response_plan(const struct sim *sim, struct call *call) {
     buffer_text(text, "\r\n");
     if (call->kind == CALL_HEAD)
         return;
+    if (chunked && !sim->clean && fake_random(10) == 0)
+        buffer_text(text, "%s", broken_chunks[fake_random(3)].text);
     if (chunked)
         chunks_add(text, call, 1, call->response_size);
     else
         payload_add(text, call, 1, 0, call->response_size);
+}
+
+static void spoilt_plan(struct call *call) {
+    unsigned which = fake_random(sizeof spoilt_responses / sizeof spoilt_responses[0]);
+    buffer_text(&call->response, "%s", spoilt_responses[which]);
+    call->status = 502;
 }
 
 // --- calls ------------------------------------------------------------------------------------
@@ -165,7 +211,7 @@ static void response_plan(const struct sim *sim, struct call *call) {
 static struct mishap mishap_draw(const struct sim *sim, size_t size) {
     if (sim->clean || fake_random(5) > 0)
         return (struct mishap){0};
-    return (struct mishap){FAULT_CLOSE + fake_random(3), fake_random((uint32_t)size + 1)};
+    return (struct mishap){FAULT_CLOSE + fake_random(4), fake_random((uint32_t)size + 1)};
 }
 
 static void call_plan(const struct sim *sim, struct call *call) {
@@ -176,9 +222,13 @@ static void call_plan(const struct sim *sim, struct call *call) {
         return bad_plan(call);
     if (call->kind == CALL_OWN)
         return own_plan(call);
+    if (call->kind == CALL_BROKEN)
+        return broken_plan(call);
     request_plan(sim, call);
     if (call->kind == CALL_WEBSOCKET)
         switch_plan(sim, call);
+    else if (call->kind == CALL_SPOILT)
+        spoilt_plan(call);
     else
         response_plan(sim, call);
     call->client_mishap = mishap_draw(sim, call->request.size + call->up.bytes.size);

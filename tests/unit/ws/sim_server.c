@@ -34,7 +34,7 @@ static void leave(struct server *server, enum fault fault) {
         fake_peer_reset(server->wire.peer);
     else if (fault == FAULT_CLOSE)
         fake_peer_close(server->wire.peer);
-    server->state = fault == FAULT_STALL ? PEER_STALLED : PEER_LEFT;
+    server->state = fault == FAULT_RESET || fault == FAULT_CLOSE ? PEER_LEFT : PEER_STALLED;
 }
 
 // --- requests ---------------------------------------------------------------------------------
@@ -44,8 +44,8 @@ static void request_arrived(struct server *server) {
     if (server->message.call >= (int)sim->call_count)
         fake_fail("a request that should have been refused got through");
     struct call *call = server->call = &sim->calls[server->message.call];
-    bool may_repeat = call->kind == CALL_GET || call->kind == CALL_HEAD || call->kind == CALL_OLD ||
-                      call->kind == CALL_WEBSOCKET;
+    bool may_repeat =
+        call->kind != CALL_POST && call->kind != CALL_CHUNKED && call->kind != CALL_BROKEN;
     fake_trace("server: call %u arrives", call->id);
     if (!call->started)
         fake_fail("call %u arrives before it was sent", call->id);
@@ -169,7 +169,7 @@ static void frames_end(struct server *server) {
 static void gateway_left(struct server *server) {
     const struct call *call = server->call;
     fake_trace("server: the gateway has left");
-    bool early = call && call->early;
+    bool early = call && (call->early || call->kind >= CALL_BROKEN);
     if (server->sim->clean && call && !server->upgraded && !early)
         fake_fail("call %u: the gateway leaves the server in the middle", call->id);
     if (server->sim->clean && server->upgraded && !call_violates(server->sim, call) &&

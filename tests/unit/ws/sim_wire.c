@@ -57,6 +57,11 @@ size_t wire_send(struct wire *wire, const uint8_t *bytes, size_t n) {
         return fake_peer_send(wire->peer, bytes, n);
     if (!wire_flush(wire))
         return 0;
+    if (fake_random(30) == 0) {
+        uint8_t update[TLS_REPLY_MAX_BYTES];
+        buffer_add(&wire->sealed, update,
+                   tls_records_key_update(wire->records, fake_random(2), update));
+    }
     size_t size = tls_records_sealed_size(wire->records, n);
     uint8_t *sealed = malloc(size);
     ssize_t written = tls_records_seal(wire->records, bytes, n, sealed);
@@ -72,12 +77,16 @@ size_t wire_send(struct wire *wire, const uint8_t *bytes, size_t n) {
 static void records_open(struct wire *wire, struct buffer *in) {
     static uint8_t plain[TLS_OPEN_MIN_BYTES];
     enum tls_open_verdict verdict = TLS_OPEN_FULL;
-    while (verdict == TLS_OPEN_FULL && !wire->notified) {
+    while (verdict == TLS_OPEN_FULL || verdict == TLS_OPEN_REPLY) {
         size_t used, n;
         verdict = tls_records_open(wire->records, wire->unopened.bytes, wire->unopened.size, &used,
                                    plain, sizeof plain, &n);
         buffer_drop(&wire->unopened, used);
         buffer_add(in, plain, n);
+        if (verdict == TLS_OPEN_REPLY) {
+            uint8_t reply[TLS_REPLY_MAX_BYTES];
+            buffer_add(&wire->sealed, reply, tls_records_reply(wire->records, reply));
+        }
     }
     if (verdict == TLS_OPEN_CLOSE_NOTIFY)
         wire->notified = true;
@@ -107,6 +116,14 @@ void wire_finish(struct wire *wire) {
         buffer_add(&wire->sealed, notice, tls_records_close_notify(wire->records, notice));
     }
     wire->finishing = true;
+    wire_flush(wire);
+}
+
+void wire_garbage(struct wire *wire) {
+    uint8_t garbage[100];
+    for (size_t i = 0; i < sizeof garbage; i++)
+        garbage[i] = (uint8_t)fake_random(256);
+    buffer_add(&wire->sealed, garbage, 1 + fake_random(sizeof garbage));
     wire_flush(wire);
 }
 
