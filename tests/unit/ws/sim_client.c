@@ -144,7 +144,7 @@ static size_t next_piece(const struct client *client, const struct call *call,
         return 0; // it waits for the answer before
     if (from == &call->up.bytes && !call->eager && !client->upgraded)
         return 0;
-    *bytes = from->bytes + at;
+    *bytes = from->bytes ? from->bytes + at : NULL;
     return from->size - at;
 }
 

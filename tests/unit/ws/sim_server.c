@@ -135,7 +135,7 @@ static size_t next_piece(const struct server *server, const uint8_t **bytes) {
         at -= whole;
     if (from == &call->down.bytes && !server->upgraded)
         return 0;
-    *bytes = from->bytes + at;
+    *bytes = from->bytes ? from->bytes + at : NULL;
     return from->size - at;
 }
 
