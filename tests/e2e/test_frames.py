@@ -120,7 +120,6 @@ def test_strict_violations_of_clients(gateway, backend, dial, violations, cut):
 
     def script(wire):
         name = switch_protocols(wire).split(b" ")[1].decode()
-        del wire.received[:]
         arrived[name] = wire.read_to_end()
 
     server = backend(script)

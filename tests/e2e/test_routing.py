@@ -238,7 +238,7 @@ def test_round_robin_of_websockets(gateway, backend, client):
     gate = gateway(backend(script("one")), backend(script("two")), workers=1)
     for _ in range(10):
         open_websocket(client(gate.port, gate.tls_context()))
-    assert counts == {"one": 5, "two": 5}
+    wait_until(lambda: counts == {"one": 5, "two": 5}, f"five each, not {counts}")
 
 
 def test_dead_server_is_passed_over(gateway, named):

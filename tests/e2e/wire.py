@@ -20,16 +20,18 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
 class Wire:
-    """A connected socket. `received` keeps every byte; `end` says how the other side ended it:
-    "fin" (on TLS: after close_notify), "truncated" (on TLS: without it), "reset"."""
+    """A connected socket. `received` keeps every byte, and `journal`, if given, those of several;
+    `end` says how the other side ended it: "fin" (on TLS: after close_notify), "truncated" (on
+    TLS: without it), "reset"."""
 
-    def __init__(self, sock, keep_all=True):
+    def __init__(self, sock, keep_all=True, journal=None):
         sock.settimeout(PATIENCE_S)
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.buffer = bytearray()
         self.received = bytearray()
+        self.journal = bytearray() if journal is None else journal
         self.keep_all = keep_all
         self.end = None
 
@@ -58,6 +60,7 @@ class Wire:
         self.buffer += data
         if self.keep_all:
             self.received += data
+            self.journal += data
         return True
 
     def read_exactly(self, size):
@@ -267,6 +270,7 @@ class ScriptedBackend:
         self.script = script
         self.options = options
         self.wires = []
+        self.journal = bytearray()
         self.failures = []
         self.closing = False
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -281,7 +285,7 @@ class ScriptedBackend:
                 sock, _ = self.listener.accept()
             except OSError:
                 return
-            wire = Wire(sock, **self.options)
+            wire = Wire(sock, journal=self.journal, **self.options)
             self.wires.append(wire)
             thread = threading.Thread(target=self._play, args=(wire,), daemon=True)
             self.threads.append(thread)
@@ -298,7 +302,8 @@ class ScriptedBackend:
 
     @property
     def received(self):
-        return b"".join(bytes(wire.received) for wire in self.wires)
+        """What all connections brought, in the order it came."""
+        return bytes(self.journal)
 
     def wait_wire(self, index=0):
         """The connection number `index`, waiting for it."""

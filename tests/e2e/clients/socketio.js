@@ -11,9 +11,9 @@ const fail = (error) => { console.error(error); process.exit(1); };
 async function client() {
   const socket = io(url, options);
   socket.on('connect_error', fail);
-  const upgraded = new Promise((done) =>
-    socket.on('connect', () => socket.io.engine.once('upgrade', () => done())));
-  await upgraded;
+  await new Promise((done) => socket.on('connect', done));
+  const { engine } = socket.io;
+  if (engine.transport.name !== 'websocket') await new Promise((done) => engine.once('upgrade', done));
   return socket;
 }
 
