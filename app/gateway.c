@@ -349,12 +349,35 @@ static bool probe(struct gateway *gateway) {
         log_line(LOG_ERROR, NULL, "%s", why);
         return false;
     }
+    tls_kernel_probe(&gateway->shared.kernel);
     const char *kernel = gateway->options.imitate_kernel;
     if (kernel && !ring_imitate(features, kernel)) {
         log_line(LOG_ERROR, NULL, "'%s' is no kernel version of 5.19 or newer", kernel);
         return false;
     }
     return true;
+}
+
+// Says what the kernel will do of TLS.
+static void kernel_tls_say(const struct tls_kernel *kernel, const struct config *config) {
+    static const char *const words[] = {
+        [KERNEL_TLS_AUTO] = "auto", [KERNEL_TLS_ON] = "on", [KERNEL_TLS_OFF] = "off"};
+    char send[TLS_KERNEL_TEXT_BYTES], receive[TLS_KERNEL_TEXT_BYTES];
+    if (config->kernel_tls == KERNEL_TLS_OFF) {
+        log_line(LOG_INFO, NULL, "kernel TLS: off");
+        return;
+    }
+    if (kernel->why) {
+        bool wanted = config->kernel_tls == KERNEL_TLS_ON || config->kernel_tls_rx == KERNEL_TLS_ON;
+        log_line(wanted ? LOG_WARN : LOG_INFO, NULL, "kernel TLS: not with this kernel: %s",
+                 kernel->why);
+        return;
+    }
+    bool receives = tls_kernel_wanted(config->kernel_tls_rx, TLS_RECEIVE);
+    log_line(LOG_INFO, NULL, "kernel TLS: send %s (%s), receive %s (%s), key updates %s",
+             tls_kernel_describe(kernel, TLS_SEND, send), words[config->kernel_tls],
+             receives ? tls_kernel_describe(kernel, TLS_RECEIVE, receive) : "nothing",
+             words[config->kernel_tls_rx], kernel->rekeys ? "followed" : "end a connection");
 }
 
 static bool workers_start(struct gateway *gateway) {
@@ -426,6 +449,7 @@ static void say_ready(const struct gateway *gateway) {
         size += (size_t)snprintf(text + size, sizeof text - size, "%s%s%s", i ? ", " : "", address,
                                  kinds[config->listens[i].kind]);
     }
+    kernel_tls_say(&gateway->shared.kernel, config);
     log_line(LOG_INFO, NULL, "ready: %u workers, listening on %s", gateway->shared.worker_count,
              text);
 }

@@ -8,6 +8,7 @@
 #include "core/config_reference.h"
 #include "core/config_schema.h"
 #include "core/log.h"
+#include "tls/kernel.h"
 #include "tls/library.h"
 
 #include <errno.h>
@@ -176,6 +177,18 @@ static const char *yes_no(bool value) {
     return value ? "yes" : "no";
 }
 
+static void print_kernel_tls(void) {
+    struct tls_kernel kernel;
+    char send[TLS_KERNEL_TEXT_BYTES], receive[TLS_KERNEL_TEXT_BYTES];
+    tls_kernel_probe(&kernel);
+    if (kernel.why)
+        printf("kernel TLS   not with this kernel: %s\n", kernel.why);
+    else
+        printf("kernel TLS   send: %s; receive: %s; key updates: %s\n",
+               tls_kernel_describe(&kernel, TLS_SEND, send),
+               tls_kernel_describe(&kernel, TLS_RECEIVE, receive), yes_no(kernel.rekeys));
+}
+
 int verb_version(int count, char **arguments) {
     (void)arguments;
     if (count != 1)
@@ -196,6 +209,7 @@ int verb_version(int count, char **arguments) {
     printf("libyaml      %d.%d.%d\n", major, minor, patch);
     printf("kernel       %s %s\n", kernel.sysname, kernel.release);
 
+    print_kernel_tls();
     struct ring_features features;
     char why[256];
     if (ring_probe(&features, why, sizeof why) < 0) {

@@ -145,6 +145,8 @@ struct conf_upstream {
     unsigned index;      // position in `struct config.upstreams`
 };
 
+enum kernel_tls { KERNEL_TLS_AUTO, KERNEL_TLS_ON, KERNEL_TLS_OFF };
+
 enum unknown_sni { UNKNOWN_SNI_DEFAULT, UNKNOWN_SNI_REJECT };
 
 struct config {
@@ -159,8 +161,10 @@ struct config {
     unsigned handshake_timeout_ms, head_timeout_ms, keep_alive_timeout_ms;
     unsigned idle_timeout_ms; // of sites that have none of their own
     enum unknown_sni unknown_sni;
-    unsigned ticket_rotation_s; // 0 = no session tickets
-    unsigned resolve_every_ms;  // how often upstream names are looked up again
+    enum kernel_tls kernel_tls, kernel_tls_rx; // ON: as AUTO, and a warning where it cannot be had
+    uint64_t splice_min_bytes;                 // 0 = never
+    unsigned ticket_rotation_s;                // 0 = no session tickets
+    unsigned resolve_every_ms;                 // how often upstream names are looked up again
     struct conf_log log, access_log;
     struct conf_cidr *trusted; // peers whose X-Forwarded-* fields are believed
     size_t trusted_count;

@@ -57,6 +57,12 @@ const struct option option_table[] = {
      .example = "64K", FIELD(struct config, max_head_bytes),
      .help = "The largest head (request or status line, and fields) of a request or response. A "
              "larger request is answered with status 431."},
+    {SECTION_TOP, "splice_min", SHAPE_ONE, OPTION_SIZE, RANGE(KIB(4), GIB(1)), .word = "off",
+     .fallback = "64K", .example = "256K", FIELD(struct config, splice_min_bytes),
+     .help =
+         "From how many remaining bytes on a WebSocket frame or a body passes without being read "
+         "into the gateway's memory. That needs both connections to be plain, or encrypted and "
+         "decrypted by the kernel."},
     {SECTION_TOP, "timeouts", SHAPE_SECTION, .child = SECTION_TIMEOUTS,
      .example = "{head: 5s, idle: 2h}", .help = "How long to wait for a client."},
     {SECTION_TOP, "tls", SHAPE_SECTION, .child = SECTION_TLS, .example = "{unknown_sni: reject}",
@@ -135,6 +141,16 @@ const struct option option_table[] = {
      .fallback = "default", .example = "reject", FIELD(struct config, unknown_sni),
      .help = "What a client gets that asks for a name no site has: the default certificate, or the "
              "alert unrecognized_name."},
+    {SECTION_TLS, "kernel", SHAPE_ONE, OPTION_ENUM, .values = "auto|on|off", .fallback = "auto",
+     .example = "off", FIELD(struct config, kernel_tls),
+     .help =
+         "Whether the kernel encrypts what is sent, on connections whose handshake is done. With "
+         "auto it does wherever it can; with on, too, and a warning says so at the start if it "
+         "cannot. Other connections are served in user space."},
+    {SECTION_TLS, "kernel_rx", SHAPE_ONE, OPTION_ENUM, .values = "auto|on|off", .fallback = "auto",
+     .example = "off", FIELD(struct config, kernel_tls_rx),
+     .help = "Whether the kernel decrypts what is received as well, on connections where it "
+             "encrypts."},
     {SECTION_TLS, "ticket_rotation", SHAPE_ONE, OPTION_DURATION_S, RANGE(0, DAYS(7)),
      .fallback = "12h", .example = "1h", FIELD(struct config, ticket_rotation_s),
      .help = "How often the key of session tickets changes. With 0 there are no tickets."},

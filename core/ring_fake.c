@@ -144,6 +144,11 @@ void fake_end(void) {
     if (fake.rings)
         fake_fail("a ring is open at the end");
     fake_sockets_end();
+    fake_pipes_end();
+}
+
+const struct fake_chances *fake_chances(void) {
+    return &fake.chances;
 }
 
 void fake_set_chances(const struct fake_chances *chances) {

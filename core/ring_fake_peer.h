@@ -60,6 +60,12 @@ void fake_sockets_start(const struct fake_sizes *queues);
 // Frees the peers. Fails when a descriptor is open.
 void fake_sockets_end(void);
 
+// What may happen, as of now (ring_fake.c).
+const struct fake_chances *fake_chances(void);
+
+// Fails when a pipe is open (ring_fake_pipe.c).
+void fake_pipes_end(void);
+
 // Something has moved (ring_fake.c).
 void fake_progress(void);
 

@@ -32,10 +32,3 @@ ssize_t ring_pipe_drain(struct ring *ring, struct ring_pipe *pipe, int fd, size_
     ssize_t moved = splice(pipe->out, NULL, fd, NULL, n, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     return moved < 0 ? -errno : moved;
 }
-
-int ring_peek_now(struct ring *ring, int fd) {
-    (void)ring;
-    char byte;
-    ssize_t peeked = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return peeked < 0 ? -errno : (int)peeked;
-}

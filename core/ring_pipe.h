@@ -19,15 +19,11 @@ void ring_pipe_close(struct ring *ring, struct ring_pipe *pipe);
 
 // splice(2) from a socket into an empty pipe, at most `n` bytes, never blocking: bytes, or negative
 // errno (-EAGAIN: nothing there; -EINVAL where the kernel opens TLS records: a control record comes
-// next). 0 is the end of the stream or an empty TLS record: `ring_peek_now` tells.
+// next). 0 is the end of the stream, or an empty TLS record: reading in another way tells.
 ssize_t ring_pipe_fill(struct ring *ring, struct ring_pipe *pipe, int fd, size_t n);
 
 // splice(2) of `n` bytes that are in the pipe to a socket, never blocking: bytes, or negative errno
 // (-EAGAIN: full).
 ssize_t ring_pipe_drain(struct ring *ring, struct ring_pipe *pipe, int fd, size_t n);
-
-// Whether the stream goes on: 1 when there are bytes, 0 at its end, or negative errno (-EAGAIN: it
-// goes on, with nothing there now).
-int ring_peek_now(struct ring *ring, int fd);
 
 #endif

@@ -35,6 +35,7 @@ int worker_open(struct worker *worker, int index, const struct ring_features *fe
 }
 
 void worker_close(struct worker *worker) {
+    pipe_pool_clear(&worker->pipes, worker->ring);
     if (worker->ring)
         ring_close(worker->ring);
     free(worker->read_scratch);

@@ -12,6 +12,7 @@
 #define RINGWAY_CORE_WORKER_H
 
 #include "core/chunk.h"
+#include "core/pipe_pool.h"
 #include "core/ring.h"
 #include "core/timer.h"
 
@@ -36,6 +37,7 @@ struct worker {
     struct ring_counters ring_counters;
     struct wheel timers;
     struct chunk_pool chunks;
+    struct pipe_pool pipes;
     uint64_t now_ms;       // monotonic, as of this turn
     uint8_t *read_scratch; // WORKER_SCRATCH_BYTES: what was just received; dies with the event
     uint8_t *open_scratch; // WORKER_SCRATCH_BYTES: the same, decrypted

@@ -194,7 +194,7 @@ struct tls_offload *tls_offload_new(struct ring *ring, int fd, const struct tls_
     bool rx = wish.rx && kernel->takes[TLS_RECEIVE][keys->version][keys->cipher];
     bool rekeys = kernel->rekeys && keys->version == TLS_VERSION_1_3 && keys->secret_size_bytes > 0;
     size_t secret_size = rekeys ? keys->secret_size_bytes : 0;
-    if (!tx && !rx)
+    if (!tx)
         return NULL;
     struct tls_offload *offload = calloc(1, sizeof *offload + 2 * secret_size);
     if (!offload)
@@ -206,14 +206,12 @@ struct tls_offload *tls_offload_new(struct ring *ring, int fd, const struct tls_
     offload->rekeys = rekeys;
     memcpy(offload->secrets, keys->tx.secret, secret_size);
     memcpy(offload->secrets + secret_size, keys->rx.secret, secret_size);
-    if (protocol_attach(ring, fd) == 0) {
-        offload->tx =
-            tx && keys_give(ring, fd, TLS_SEND, keys->version, keys->cipher, &keys->tx) == 0;
+    if (protocol_attach(ring, fd) == 0 &&
+        keys_give(ring, fd, TLS_SEND, keys->version, keys->cipher, &keys->tx) == 0) {
         offload->rx =
             rx && keys_give(ring, fd, TLS_RECEIVE, keys->version, keys->cipher, &keys->rx) == 0;
-    }
-    if (offload->tx || offload->rx)
         return offload;
+    }
     tls_offload_free(offload);
     return NULL;
 }
@@ -229,7 +227,7 @@ void tls_offload_free(struct tls_offload *offload) {
 
 int tls_offload_send(struct tls_offload *offload, struct ring *ring, int fd, uint8_t content,
                      const uint8_t *bytes, size_t n) {
-    assert(offload->tx && n > 0 && n <= sizeof offload->waiting);
+    assert(n > 0 && n <= sizeof offload->waiting);
     int error = tls_offload_flush(offload, ring, fd);
     if (error == -EAGAIN) // what was kept is an answer to the peer; it may go without this one
         return error;
@@ -256,8 +254,9 @@ int tls_offload_flush(struct tls_offload *offload, struct ring *ring, int fd) {
 
 int tls_offload_close_notify(struct tls_offload *offload, struct ring *ring, int fd) {
     static const uint8_t alert[] = {TLS_ALERT_WARNING, TLS_ALERT_CLOSE_NOTIFY};
-    if (offload->tx_closed)
-        return tls_offload_flush(offload, ring, fd);
+    int error = tls_offload_flush(offload, ring, fd);
+    if (error < 0 || offload->tx_closed)
+        return error;
     offload->tx_closed = true;
     return tls_offload_send(offload, ring, fd, TLS_CONTENT_ALERT, alert, sizeof alert);
 }
@@ -282,7 +281,6 @@ int tls_offload_next_rx_key(struct tls_offload *offload, struct ring *ring, int 
 
 int tls_offload_next_tx_key(struct tls_offload *offload, struct ring *ring, int fd) {
     uint8_t message[TLS_KEY_UPDATE_BYTES];
-    assert(offload->tx);
     if (!offload->rekeys)
         return -ENOTSUP;
     int error = tls_offload_flush(offload, ring, fd);

@@ -32,6 +32,13 @@ struct tls_kernel {
 // Finds out by trying, on connections to itself over the loopback device.
 void tls_kernel_probe(struct tls_kernel *kernel);
 
+// Whether a direction is to be handed over, as configured. What `auto` means: sending, yes;
+// receiving, yes (docs/performance.md has the figures).
+static inline bool tls_kernel_wanted(enum kernel_tls configured, enum tls_direction direction) {
+    (void)direction;
+    return configured != KERNEL_TLS_OFF;
+}
+
 // Room for any text of tls_kernel_describe.
 #define TLS_KERNEL_TEXT_BYTES 160
 
@@ -46,7 +53,7 @@ struct tls_offload {
     struct tls_control control;
     uint64_t tx_load_bytes; // sent under the present key, with what records add
     uint8_t cipher, key_size, secret_size;
-    bool tx, rx; // the directions the kernel has
+    bool rx;     // the kernel opens what is received; what is sent it seals in any case
     bool rekeys; // both keys can be replaced
     bool tx_closed;
     uint8_t waiting_content, waiting_size; // a control record the socket had no room for
@@ -54,7 +61,7 @@ struct tls_offload {
     uint8_t secrets[]; // of the two directions, `secret_size` each, if `rekeys`
 };
 
-// Which directions to hand over.
+// Which directions to hand over. Receiving goes only where sending goes too.
 struct tls_offload_wish {
     bool tx, rx;
 };

@@ -99,6 +99,21 @@ enum body_verdict body_feed_payload(struct body *body, const char *bytes, size_t
     return BODY_BAD;
 }
 
+uint64_t body_payload_left(const struct body *body) {
+    bool known = body->framing == BODY_LENGTH ||
+                 (body->framing == BODY_CHUNKED && body->place == PLACE_PAYLOAD);
+    return known ? body->left : 0;
+}
+
+enum body_verdict body_skip(struct body *body, uint64_t size) {
+    assert(size <= body_payload_left(body));
+    body->left -= size;
+    body->payload_bytes += size;
+    if (body->left > 0)
+        return BODY_MORE;
+    return body->framing == BODY_LENGTH ? BODY_DONE : go(body, PLACE_PAYLOAD_CR);
+}
+
 static enum body_verdict chunked_feed(struct body *body, const char *bytes, size_t size,
                                       size_t *used, struct str *payload) {
     size_t at = 0;

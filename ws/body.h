@@ -49,9 +49,15 @@ void body_init(struct body *body, enum body_framing framing, uint64_t content_le
 // used. A body until close stays BODY_MORE. `*used` bytes may be passed on in every case.
 enum body_verdict body_feed(struct body *body, const char *bytes, size_t size, size_t *used);
 
-// The same, for a peer that cannot read chunks: stops after the first stretch of payload, which is
-// in `*payload` (a part of `bytes`, possibly empty). Call it again with the rest while it says
-// BODY_MORE and bytes are left.
+// How many payload bytes are sure to come next, with no framing between; 0 where nobody knows.
+uint64_t body_payload_left(const struct body *body);
+
+// Tells the body that `size` of them passed without it (splice). BODY_DONE: that was its end.
+enum body_verdict body_skip(struct body *body, uint64_t size);
+
+// The same as body_feed, for a peer that cannot read chunks: stops after the first stretch of
+// payload, which is in `*payload` (a part of `bytes`, possibly empty). Call it again with the rest
+// while it says BODY_MORE and bytes are left.
 enum body_verdict body_feed_payload(struct body *body, const char *bytes, size_t size, size_t *used,
                                     struct str *payload);
 

@@ -5,6 +5,7 @@
 #include "core/container.h"
 #include "core/log.h"
 #include "route/trust.h"
+#include "ws/splice.h"
 
 #include <stdlib.h>
 #include <utlist.h>
@@ -138,7 +139,7 @@ static void conn_client_ended(void *owner, struct leg *leg, enum leg_end how) {
         relay_ended(conn, leg, how);
         break;
     case CONN_LINGER:
-        if (how == LEG_LOST || chain_is_empty(&leg->out))
+        if (how == LEG_LOST || leg_is_sent(leg))
             conn_end(conn);
         break;
     default: // no answer is owed to a client that left before its request was whole
@@ -176,11 +177,24 @@ static void conn_client_hangup(void *owner, struct leg *leg) {
     conn_set_deadline(conn);
 }
 
+static void conn_spliced(void *owner, struct leg *leg, size_t n) {
+    struct conn *conn = owner;
+    conn_touch(conn);
+    counter_add(&conn->proxy->counters.spliced_bytes, n);
+    if (conn->phase == CONN_RELAY)
+        relay_spliced(conn, leg, n);
+    else if (leg == conn->client)
+        exchange_client_spliced(conn, n);
+    else
+        exchange_upstream_spliced(conn, n);
+}
+
 static const struct leg_events client_events = {
     .input = conn_client_input,
     .ended = conn_client_ended,
     .drained = conn_client_drained,
     .hangup = conn_client_hangup,
+    .spliced = conn_spliced,
 };
 
 static size_t conn_upstream_input(void *owner, struct leg *leg, const uint8_t *bytes, size_t n) {
@@ -225,6 +239,7 @@ const struct leg_events conn_upstream_events = {
     .ended = conn_upstream_ended,
     .drained = conn_upstream_drained,
     .hangup = conn_upstream_hangup,
+    .spliced = conn_spliced,
     .connected = conn_upstream_connected,
 };
 
@@ -253,7 +268,7 @@ static uint64_t conn_deadline(const struct conn *conn) {
     case CONN_RELAY:
         return relay_deadline(conn);
     case CONN_LINGER:
-        return conn->active_ms + (chain_is_empty(&conn->client->out) ? LINGER_MS : HALF_CLOSED_MS);
+        return conn->active_ms + (leg_is_sent(conn->client) ? LINGER_MS : HALF_CLOSED_MS);
     }
     return conn->active_ms;
 }
@@ -305,6 +320,12 @@ void conn_drain(struct conn *conn) {
         relay_close(conn, 1001, "the gateway is stopping");
     else if (conn->exchange)
         conn->exchange->keep_client = false;
+}
+
+void conn_splice(struct conn *conn, struct leg *source, struct leg *sink, uint64_t left) {
+    uint64_t min_bytes = conn->use->snapshot->config->splice_min_bytes;
+    if (min_bytes > 0 && left >= min_bytes && splice_start(source, sink, left))
+        counter_add(&conn->proxy->counters.splices, 1);
 }
 
 struct str conn_tls_version(const struct conn *conn) {

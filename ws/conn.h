@@ -135,6 +135,9 @@ void conn_log_kind(const struct conn *conn, enum log_level level, const char *ki
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 // "1.3", "1.2", or empty on a plain connection. Static.
 struct str conn_tls_version(const struct conn *conn);
+// Lets the next `left` bytes from `source` go to `sink` by themselves, if they are many enough and
+// that can be done now; their owner is told of what has gone.
+void conn_splice(struct conn *conn, struct leg *source, struct leg *sink, uint64_t left);
 // Counts the connection for this site (NULL: for none) instead of the one before.
 void conn_count_site(struct conn *conn, struct site_count *count);
 // A zeroed exchange, from the worker's spare ones if there is one; NULL when memory is out.
@@ -180,6 +183,9 @@ size_t exchange_client_input(struct conn *conn, const uint8_t *bytes, size_t n);
 // Received bytes of the response: 1xx heads, the final head, the body; after a 101 the rest is not
 // taken, it is the relay's. May end.
 size_t exchange_upstream_input(struct conn *conn, const uint8_t *bytes, size_t n);
+// `n` bytes of either body have gone by a splice. May end.
+void exchange_client_spliced(struct conn *conn, size_t n);
+void exchange_upstream_spliced(struct conn *conn, size_t n);
 // The client sends no more although the exchange is not over. May end.
 void exchange_client_ended(struct conn *conn, enum leg_end how);
 // The upstream sends no more: the end of a body until close, another try, or 502. May end.
@@ -200,6 +206,8 @@ void relay_start(struct conn *conn);
 // Received bytes from either leg, passed on to the other; takes all of them, and pauses `from` when
 // the other leg is backlogged.
 size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n);
+// `n` bytes of a frame have gone from `from` to the other leg by a splice.
+void relay_spliced(struct conn *conn, struct leg *from, size_t n);
 // One leg sends no more, or is lost. May end.
 void relay_ended(struct conn *conn, struct leg *from, enum leg_end how);
 // A leg that was backlogged has sent everything: the other may go on. May end.

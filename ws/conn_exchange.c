@@ -26,6 +26,15 @@ void exchange_start(struct conn *conn) {
         leg_resume(conn->client);
 }
 
+// Pauses the source of a slow sink; otherwise lets the rest of a large body go by itself.
+static void body_regulate(struct conn *conn, struct leg *source, struct leg *sink,
+                          const struct body *body) {
+    if (leg_is_backlogged(sink))
+        leg_pause(source);
+    else
+        conn_splice(conn, source, sink, body_payload_left(body));
+}
+
 // --- up: the request body ---------------------------------------------------------------------
 
 size_t exchange_client_input(struct conn *conn, const uint8_t *bytes, size_t n) {
@@ -44,8 +53,7 @@ size_t exchange_client_input(struct conn *conn, const uint8_t *bytes, size_t n) 
     }
     switch (verdict) {
     case BODY_MORE:
-        if (leg_is_backlogged(conn->upstream))
-            leg_pause(conn->client);
+        body_regulate(conn, conn->client, conn->upstream, &exchange->up);
         return n;
     case BODY_DONE:
         exchange->request_done = true;
@@ -61,10 +69,24 @@ size_t exchange_client_input(struct conn *conn, const uint8_t *bytes, size_t n) 
     return n;
 }
 
+void exchange_client_spliced(struct conn *conn, size_t n) {
+    struct exchange *exchange = conn->exchange;
+    exchange->bytes_in += n;
+    if (body_skip(&exchange->up, n) == BODY_DONE)
+        exchange->request_done = true;
+    if (exchange->request_done || leg_is_backlogged(conn->upstream))
+        leg_pause(conn->client);
+}
+
 void exchange_client_ended(struct conn *conn, enum leg_end how) {
     conn_log(conn, LOG_INFO, "the client %s before its request was whole",
-             how == LEG_LOST ? "was lost" : "closed");
-    conn_end(conn);
+             how == LEG_LOST  ? "was lost"
+             : how == LEG_EOF ? "closed"
+                              : "changed its TLS keys");
+    if (how == LEG_UNREADABLE && conn->exchange->status == 0)
+        linger(conn);
+    else
+        conn_end(conn);
 }
 
 // --- down: the response -----------------------------------------------------------------------
@@ -190,8 +212,7 @@ size_t exchange_upstream_input(struct conn *conn, const uint8_t *bytes, size_t n
         return response_head_input(conn, bytes, n);
     switch (body_pass(conn, bytes, n, &used)) {
     case BODY_MORE:
-        if (leg_is_backlogged(conn->client))
-            leg_pause(conn->upstream);
+        body_regulate(conn, conn->upstream, conn->client, &conn->exchange->down);
         return n;
     case BODY_DONE:
         if (used < n) // more than it announced: nothing after this can be trusted
@@ -205,6 +226,15 @@ size_t exchange_upstream_input(struct conn *conn, const uint8_t *bytes, size_t n
         return n;
     }
     return n;
+}
+
+void exchange_upstream_spliced(struct conn *conn, size_t n) {
+    struct exchange *exchange = conn->exchange;
+    exchange->bytes_out += n;
+    if (body_skip(&exchange->down, n) == BODY_DONE)
+        exchange_done(conn);
+    else if (leg_is_backlogged(conn->client))
+        leg_pause(conn->upstream);
 }
 
 void exchange_upstream_ended(struct conn *conn, enum leg_end how) {

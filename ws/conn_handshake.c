@@ -34,17 +34,47 @@ static void handshake_failed_end(struct conn *conn) {
     linger(conn);
 }
 
+// Protects the client leg with the keys: in the kernel as far as it is configured and possible, in
+// user space else. `boundary`: nothing has been read behind the handshake. False: no memory.
+static bool secure(struct conn *conn, const struct tls_keys *keys, bool boundary) {
+    const struct config *config = conn->use->snapshot->config;
+    struct proxy *proxy = conn->proxy;
+    struct leg *leg = conn->client;
+    struct tls_offload *offload = NULL;
+    struct tls_offload_wish wish = {
+        .tx = tls_kernel_wanted(config->kernel_tls, TLS_SEND),
+        .rx = tls_kernel_wanted(config->kernel_tls_rx, TLS_RECEIVE),
+    };
+    if (wish.tx && boundary && leg_is_sent(leg))
+        offload = tls_offload_new(proxy->worker.ring, leg->fd, &proxy->shared->kernel, keys, wish);
+    if (!offload || !offload->rx) {
+        struct tls_records *records = tls_records_new(keys);
+        if (!records) {
+            tls_offload_free(offload);
+            return false;
+        }
+        leg_secure(leg, records);
+    }
+    if (offload) {
+        leg_offload(leg, offload);
+        counter_add(&proxy->counters.ktls_tx, 1);
+        counter_add(&proxy->counters.ktls_rx, offload->rx);
+    }
+    if (wish.tx && (!offload || offload->rx != wish.rx))
+        counter_add(&proxy->counters.ktls_refused, 1);
+    return true;
+}
+
 // Takes from the handshake what is needed later. False: the connection cannot go on.
-static bool take_over(struct conn *conn) {
+static bool take_over(struct conn *conn, bool boundary) {
     const struct tls_handshake_info *info = tls_handshake_info(conn->handshake);
     struct tls_keys keys;
     if (tls_handshake_keys(conn->handshake, &keys) < 0)
         return false;
-    struct tls_records *records = tls_records_new(&keys);
+    bool secured = secure(conn, &keys, boundary);
     tls_keys_wipe(&keys);
-    if (!records)
+    if (!secured)
         return false;
-    leg_secure(conn->client, records);
     conn->suite = info->suite;
     conn->tls_version = (uint8_t)info->version;
     if (info->server_name[0])
@@ -67,7 +97,7 @@ size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n) {
         conn->client->read_limit = tls_handshake_want(conn->handshake);
         return n;
     case TLS_HANDSHAKE_DONE:
-        if (take_over(conn)) {
+        if (take_over(conn, used == n)) {
             request_wait(conn);
             return used;
         }

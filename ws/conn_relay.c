@@ -17,6 +17,7 @@
 #include "ws/conn.h"
 
 #include "core/address.h"
+#include "ws/splice.h"
 #include "core/clock.h"
 #include "core/log.h"
 
@@ -180,7 +181,7 @@ static void relay_finish_end(struct conn *conn) {
     const struct leg *client = conn->client, *upstream = conn->upstream;
     leg_finish(conn->client);
     leg_finish(conn->upstream);
-    bool sent = chain_is_empty(&client->out) && chain_is_empty(&upstream->out);
+    bool sent = leg_is_sent(client) && leg_is_sent(upstream);
     if (sent && (client->eof || client->lost) && (upstream->eof || upstream->lost))
         conn_end(conn);
 }
@@ -226,6 +227,23 @@ static void violation_close(struct conn *conn, struct leg *source, enum walk_ver
     relay_close(conn, 1002, phrase);
 }
 
+// Pauses the source of a slow sink; otherwise lets the rest of a large frame go by itself.
+static void flow_regulate(struct conn *conn, struct leg *from) {
+    struct flow *flow = flow_from(conn, from);
+    struct leg *sink = sink_of(conn, from);
+    if (flow->state == FLOW_SHUT)
+        return;
+    if (!leg_is_backlogged(sink)) {
+        if (frame_in_payload(&flow->walker))
+            conn_splice(conn, from, sink, flow->walker.payload_left);
+        return;
+    }
+    counter_add(&conn->proxy->counters.relay_pauses, 1);
+    if (flow->state == FLOW_OPEN)
+        flow->state = FLOW_PAUSED;
+    leg_pause(from);
+}
+
 size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n) {
     struct flow *flow = flow_from(conn, from);
     struct leg *sink = sink_of(conn, from);
@@ -249,13 +267,20 @@ size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, si
         if (frame_closed(&flow->walker))
             note_end(conn, closer_of(conn, from), "Close frame");
     }
-    if (leg_is_backlogged(sink) && flow->state != FLOW_SHUT) {
-        counter_add(&conn->proxy->counters.relay_pauses, 1);
-        if (flow->state == FLOW_OPEN)
-            flow->state = FLOW_PAUSED;
-        leg_pause(from);
-    }
+    flow_regulate(conn, from);
     return n;
+}
+
+void relay_spliced(struct conn *conn, struct leg *from, size_t n) {
+    struct flow *flow = flow_from(conn, from);
+    flow->bytes += n;
+    frame_skip(&flow->walker, n);
+    if (flow->state == FLOW_CLOSING) {
+        flow_close(conn, from, (const uint8_t *)"", 0);
+        note_shut(conn);
+    }
+    if (leg_is_backlogged(sink_of(conn, from)))
+        flow_regulate(conn, from);
 }
 
 void relay_drained(struct conn *conn, struct leg *sink) {
@@ -298,13 +323,34 @@ static void half_close(struct conn *conn, struct leg *from) {
     conn_set_deadline(conn);
 }
 
+// The peer has changed its keys and the kernel cannot follow (before 6.14): what it sends from here
+// on is lost, so both sides are told to come again while we still can.
+static void unreadable_close(struct conn *conn, struct leg *from) {
+    struct flow *flow = flow_from(conn, from);
+    static const char reason[] = "TLS keys were changed";
+    if (flow->state != FLOW_SHUT) {
+        conn->relay->close_code = 1001;
+        note_end(conn, ACCESS_BY_GATEWAY, reason);
+        if (frame_at_boundary(&flow->walker) && !frame_closed(&flow->walker))
+            send_close(conn, sink_of(conn, from));
+        flow->state = FLOW_SHUT;
+    }
+    relay_close(conn, 1001, reason);
+    if (is_shut(conn->relay))
+        relay_finish_end(conn);
+}
+
 void relay_ended(struct conn *conn, struct leg *from, enum leg_end how) {
     struct relay *relay = conn->relay;
+    if (how == LEG_UNREADABLE)
+        return unreadable_close(conn, from);
     note_end(conn, closer_of(conn, from),
              how == LEG_LOST ? "connection lost" : "connection closed without a Close frame");
     if (how == LEG_EOF) {
         half_close(conn, from);
     } else {
+        splice_stop(conn->client->splice);
+        splice_stop(conn->upstream->splice);
         relay->up.state = relay->down.state = FLOW_SHUT;
         leg_resume(sink_of(conn, from)); // to see its end
     }

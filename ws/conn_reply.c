@@ -58,7 +58,7 @@ void linger(struct conn *conn) {
     }
     leg_finish(conn->client);
     conn_enter(conn, CONN_LINGER);
-    if (conn->client->eof && chain_is_empty(&conn->client->out))
+    if (conn->client->eof && leg_is_sent(conn->client))
         return conn_end(conn);
     conn->client->read_limit = 0;
     leg_resume(conn->client);

@@ -25,7 +25,12 @@
     NAME(frames_in, "frames relayed from clients, of ended WebSockets")                            \
     NAME(frames_out, "frames relayed to clients, of ended WebSockets")                             \
     NAME(frame_violations, "frames that break RFC 6455 section 5")                                 \
-    NAME(relay_pauses, "times a slow receiver paused its sender")
+    NAME(relay_pauses, "times a slow receiver paused its sender")                                  \
+    NAME(ktls_tx, "TLS connections whose sending the kernel took over")                            \
+    NAME(ktls_rx, "of these, whose receiving too")                                                 \
+    NAME(ktls_refused, "TLS connections that the kernel did not take over as configured")          \
+    NAME(splices, "large frames and bodies moved by splice, or their rest")                        \
+    NAME(spliced_bytes, "bytes moved so")
 
 struct counters {
 #define COUNTER_FIELD(name, help) uint64_t name;

@@ -13,6 +13,8 @@
 #include "ws/leg.h"
 
 #include "core/container.h"
+#include "ws/leg_inside.h"
+#include "ws/splice.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,6 +28,8 @@
 #define SMALL_READS 4
 #define SMALL_READ_BYTES (RING_BUFFER_BYTES / 2)
 #define SEND_PARTS 16
+// Behind a spliced frame comes the header of the next, which may be a large one as well.
+#define AFTER_SPLICE_BYTES 1024
 
 static void leg_run(struct task *task);
 static void leg_connect_done(struct op *op, int result, uint8_t *buffer);
@@ -114,7 +118,7 @@ void leg_resume(struct leg *leg) {
 }
 
 static bool wants_messages(const struct leg *leg) {
-    return leg->messages_allowed && !leg->paused && leg->small_reads >= SMALL_READS;
+    return leg->messages_allowed && !leg->paused && !leg->splice && leg->small_reads >= SMALL_READS;
 }
 
 // Submits the receive operation that fits now, unless one is submitted.
@@ -141,6 +145,7 @@ static void leg_run(struct task *task) {
             return; // the last completion comes here again
         ring_close_socket(worker->ring, leg->fd);
         tls_records_free(leg->records);
+        tls_offload_free(leg->offload);
         chain_clear(&worker->chunks, &leg->in);
         chain_clear(&worker->chunks, &leg->out);
         if (leg->partial)
@@ -172,6 +177,9 @@ static void leg_recv_done(struct op *op, int result, uint8_t *buffer) {
         leg->eof = true;
     } else if (result == -ENOBUFS) {
         return worker_defer(leg->worker, &leg->task); // by then buffers are back
+    } else if (result == -EIO && leg_kernel_opens(leg)) {
+        leg->small_reads = 0; // a control record, which only reading in bulk can take
+        leg->readable = true;
     } else if (result != -ECANCELED) {
         leg->lost = result;
         leg->eof = true;
@@ -179,6 +187,7 @@ static void leg_recv_done(struct op *op, int result, uint8_t *buffer) {
     if (!wants_messages(leg) && leg->rx.submitted && !leg->closing)
         ring_cancel(leg->worker->ring, &leg->rx);
     arm(leg);
+    leg_read(leg);
     settle(leg);
 }
 
@@ -202,6 +211,52 @@ static void leg_poll_done(struct op *op, int result, uint8_t *buffer) {
     settle(leg);
 }
 
+static void read_bytes(struct leg *leg) {
+    struct worker *worker = leg->worker;
+    bool kernel_opens = leg_kernel_opens(leg);
+    size_t limit = leg->read_limit     ? leg->read_limit
+                   : leg->after_splice ? AFTER_SPLICE_BYTES
+                                       : WORKER_SCRATCH_BYTES;
+    leg->after_splice = false;
+    ssize_t n = kernel_opens ? leg_kernel_recv(leg, worker->read_scratch, limit)
+                             : ring_recv_now(worker->ring, leg->fd, worker->read_scratch, limit);
+    if (n == -EAGAIN) {
+        leg->readable = false;
+        leg->eof = leg->eof || leg->lost != 0; // sending failed and nothing is left to read
+    } else if (n <= 0) {
+        leg->eof = true;
+        if (n < 0)
+            leg->lost = (int)n;
+    } else {
+        // A short read has emptied the socket: what comes later gives a new event. Unless the peer
+        // has hung up: that event is over, and only reading on finds the end. Unless the kernel
+        // opens records, too: it stops where another kind of record follows.
+        if ((size_t)n < limit && !leg->hung_up && !kernel_opens)
+            leg->readable = false;
+        if (n > SMALL_READ_BYTES)
+            leg->small_reads = 0;
+        else if (leg->small_reads < SMALL_READS)
+            leg->small_reads++;
+        received(leg, worker->read_scratch, (size_t)n);
+    }
+}
+
+static void read_by_splice(struct leg *leg) {
+    leg->small_reads = 0;
+    switch (splice_move(leg->splice)) {
+    case SPLICE_MOVED:
+    case SPLICE_OVER:
+        break;
+    case SPLICE_EMPTY:
+        leg->readable = false;
+        leg->eof = leg->lost != 0; // sending failed and nothing is left to read
+        break;
+    case SPLICE_BLOCKED:
+        leg_pause(leg);
+        break;
+    }
+}
+
 // Reads as long as there is something, the owner wants it and others are not kept waiting.
 static void leg_read(struct leg *leg) {
     struct worker *worker = leg->worker;
@@ -212,26 +267,10 @@ static void leg_read(struct leg *leg) {
             worker_defer(worker, &leg->task);
             return;
         }
-        size_t limit = leg->read_limit ? leg->read_limit : WORKER_SCRATCH_BYTES;
-        ssize_t n = ring_recv_now(worker->ring, leg->fd, worker->read_scratch, limit);
-        if (n == -EAGAIN) {
-            leg->readable = false;
-            leg->eof = leg->lost != 0; // sending failed and nothing is left to read
-        } else if (n <= 0) {
-            leg->eof = true;
-            if (n < 0)
-                leg->lost = (int)n;
-        } else {
-            // A short read has emptied the socket: what comes later gives a new event. Unless the
-            // peer has hung up: that event is over, and only reading on finds the end.
-            if ((size_t)n < limit && !leg->hung_up)
-                leg->readable = false;
-            if (n > SMALL_READ_BYTES)
-                leg->small_reads = 0;
-            else if (leg->small_reads < SMALL_READS)
-                leg->small_reads++;
-            received(leg, worker->read_scratch, (size_t)n);
-        }
+        if (leg->splice)
+            read_by_splice(leg);
+        else
+            read_bytes(leg);
     }
     if (wants_messages(leg) && !leg->readable && leg->receive == LEG_BULK && leg->rx.submitted &&
         !leg->closing)
@@ -239,7 +278,7 @@ static void leg_read(struct leg *leg) {
 }
 
 static void received(struct leg *leg, uint8_t *bytes, size_t n) {
-    if (leg->records)
+    if (leg->records && !leg_kernel_opens(leg))
         open_records(leg, bytes, n);
     else
         offer(leg, bytes, n);
@@ -250,22 +289,30 @@ static void lose(struct leg *leg, int error) {
     leg->eof = true;
 }
 
+// Sends what our records answer to the peer: an alert or a KeyUpdate.
+static void send_reply(struct leg *leg) {
+    uint8_t reply[TLS_REPLY_MAX_BYTES];
+    if (leg_kernel_seals(leg))
+        leg_kernel_reply(leg);
+    else
+        write_out(leg, reply, tls_records_reply(leg->records, reply));
+}
+
 // Acts on what came between application data. Returns whether opening goes on.
 static bool opened(struct leg *leg, enum tls_open_verdict verdict) {
-    uint8_t reply[TLS_REPLY_MAX_BYTES];
     switch (verdict) {
     case TLS_OPEN_MORE:
         return false;
     case TLS_OPEN_FULL:
         return true;
     case TLS_OPEN_REPLY:
-        write_out(leg, reply, tls_records_reply(leg->records, reply));
-        return true;
+        send_reply(leg);
+        return !leg->eof;
     case TLS_OPEN_CLOSE_NOTIFY:
         leg->eof = true;
         return false;
     case TLS_OPEN_FATAL:
-        write_out(leg, reply, tls_records_reply(leg->records, reply));
+        send_reply(leg);
         lose(leg, -EPROTO);
         return false;
     }
@@ -375,7 +422,7 @@ static void settle(struct leg *leg) {
         leg->events->ended(leg->owner, leg, LEG_LOST);
     } else if (!leg->end_told) {
         leg->end_told = true;
-        leg->events->ended(leg->owner, leg, LEG_EOF);
+        leg->events->ended(leg->owner, leg, leg->unreadable ? LEG_UNREADABLE : LEG_EOF);
     }
 }
 
@@ -388,7 +435,7 @@ bool leg_is_reusable(struct leg *leg) {
 // --- sending ----------------------------------------------------------------------------------
 
 // Sending has failed. What the peer sent before may still be read; reading finds the end.
-static void broken(struct leg *leg, int error) {
+void leg_broken(struct leg *leg, int error) {
     if (!leg->lost)
         leg->lost = error;
     chain_clear(&leg->worker->chunks, &leg->out);
@@ -399,7 +446,7 @@ static void broken(struct leg *leg, int error) {
     worker_defer(leg->worker, &leg->task);
 }
 
-static void wait_writable(struct leg *leg) {
+void leg_wait_writable(struct leg *leg) {
     if (leg->tx.submitted)
         return;
     leg->tx.done = leg_writable_done;
@@ -410,20 +457,36 @@ static void wait_writable(struct leg *leg) {
 static void sent_all(struct leg *leg) {
     if (!leg->finishing || leg->finished)
         return;
+    if (leg_kernel_seals(leg) &&
+        tls_offload_close_notify(leg->offload, leg->worker->ring, leg->fd) == -EAGAIN)
+        return leg_wait_writable(leg);
     leg->finished = true;
     ring_shutdown(leg->worker->ring, leg->fd, RING_SHUTDOWN_SEND);
 }
 
+// send(2) behind what must go first. Bytes taken, or negative errno.
+static ssize_t send_parts(struct leg *leg, const struct iovec *parts, int count) {
+    int error = leg_may_send(leg);
+    return error < 0 ? error : ring_send_now(leg->worker->ring, leg->fd, parts, count);
+}
+
 static void flush(struct leg *leg) {
     struct worker *worker = leg->worker;
+    if (leg->fed_by && (!splice_drain(leg->fed_by) || leg->closing))
+        return;
+    int error = leg_may_send(leg);
+    if (error == -EAGAIN)
+        return leg_wait_writable(leg);
+    if (error < 0)
+        return leg_broken(leg, error);
     while (!chain_is_empty(&leg->out)) {
         struct iovec parts[SEND_PARTS];
         int count = chain_parts(&leg->out, parts, SEND_PARTS);
-        ssize_t sent = ring_send_now(worker->ring, leg->fd, parts, count);
+        ssize_t sent = send_parts(leg, parts, count);
         if (sent == -EAGAIN)
-            return wait_writable(leg);
+            return leg_wait_writable(leg);
         if (sent < 0)
-            return broken(leg, (int)sent);
+            return leg_broken(leg, (int)sent);
         chain_consume(&worker->chunks, &leg->out, (size_t)sent);
     }
     sent_all(leg);
@@ -435,7 +498,7 @@ static void leg_writable_done(struct op *op, int result, uint8_t *buffer) {
     if (leg->closing)
         return worker_defer(leg->worker, &leg->task);
     flush(leg);
-    if (chain_is_empty(&leg->out) && !leg->lost)
+    if (!leg->closing && !leg->lost && !leg->tx.submitted)
         leg->events->drained(leg->owner, leg);
 }
 
@@ -447,19 +510,19 @@ static void write_out(struct leg *leg, const void *bytes, size_t n) {
     bool idle = chain_is_empty(&leg->out);
     if (idle) {
         struct iovec whole = {(void *)bytes, n};
-        sent = ring_send_now(leg->worker->ring, leg->fd, &whole, 1);
+        sent = send_parts(leg, &whole, 1);
         if (sent == (ssize_t)n)
             return;
         if (sent < 0 && sent != -EAGAIN)
-            return broken(leg, (int)sent);
+            return leg_broken(leg, (int)sent);
         if (sent < 0)
             sent = 0;
     }
     if (chain_append(&leg->worker->chunks, &leg->out, (const uint8_t *)bytes + sent,
                      n - (size_t)sent) < 0)
-        return broken(leg, -ENOMEM);
+        return leg_broken(leg, -ENOMEM);
     if (idle)
-        wait_writable(leg);
+        leg_wait_writable(leg);
     else if (!leg->tx.submitted)
         flush(leg);
 }
@@ -468,22 +531,23 @@ static void write_later(struct leg *leg, const void *bytes, size_t n) {
     if (leg->lost)
         return;
     if (chain_append(&leg->worker->chunks, &leg->out, bytes, n) < 0)
-        return broken(leg, -ENOMEM);
+        return leg_broken(leg, -ENOMEM);
     worker_defer(leg->worker, &leg->task);
 }
 
 // Protects application bytes and gives them to `write`, in pieces of one scratch buffer.
 static void protect(struct leg *leg, const uint8_t *bytes, size_t n,
                     void (*write)(struct leg *, const void *, size_t)) {
-    assert(!leg->finishing && !leg->closing);
-    if (!leg->records)
+    assert(!leg->finishing && !leg->closing && !leg->fed_by);
+    leg_count_sent(leg, n);
+    if (!leg->records || leg_kernel_seals(leg))
         return write(leg, bytes, n);
     while (n > 0 && !leg->lost) {
         size_t part = n < WORKER_SCRATCH_BYTES ? n : WORKER_SCRATCH_BYTES;
         assert(tls_records_sealed_size(leg->records, part) <= WORKER_SEAL_BYTES);
         ssize_t sealed = tls_records_seal(leg->records, bytes, part, leg->worker->seal_scratch);
         if (sealed < 0)
-            return broken(leg, (int)sealed);
+            return leg_broken(leg, (int)sealed);
         write(leg, leg->worker->seal_scratch, (size_t)sealed);
         bytes += part;
         n -= part;
@@ -502,7 +566,8 @@ void leg_finish(struct leg *leg) {
     if (leg->finishing)
         return;
     leg->finishing = true;
-    if (leg->records) {
+    splice_stop(leg->fed_by);
+    if (leg->records && !leg_kernel_seals(leg)) {
         uint8_t notice[TLS_REPLY_MAX_BYTES];
         write_out(leg, notice, tls_records_close_notify(leg->records, notice));
     }
@@ -518,6 +583,8 @@ void leg_close(struct leg *leg) {
     assert(!leg->closing);
     leg->closing = true;
     leg->owner = NULL;
+    splice_stop(leg->splice);
+    splice_stop(leg->fed_by);
     if (leg->rx.submitted)
         ring_cancel(leg->worker->ring, &leg->rx);
     if (leg->tx.submitted)

@@ -16,13 +16,15 @@
 // Receiving has two ways, chosen by what arrives:
 //   messages  multishot receive into provided buffers: the cheapest for small messages
 //   bulk      multishot poll and direct reads of 64 KB: the cheapest for large ones, and exact, so
-//             that a paused leg leaves the bytes in the socket
+//             that a paused leg leaves the bytes in the socket; a splice (ws/splice.h) moves what
+//             is larger still without reading it
 // A leg starts in bulk; an owner allows messages (the relay does), and the leg changes over by
 // itself.
 #ifndef RINGWAY_WS_LEG_H
 #define RINGWAY_WS_LEG_H
 
 #include "core/worker.h"
+#include "tls/kernel.h"
 #include "tls/record.h"
 
 #include <stdbool.h>
@@ -31,10 +33,12 @@
 #include <sys/socket.h>
 
 struct leg;
+struct splice;
 
 enum leg_end {
-    LEG_EOF,  // the peer sends no more (FIN or close_notify); it may still receive
-    LEG_LOST, // reset, timed out or broke the TLS protocol: nothing goes either way
+    LEG_EOF,        // the peer sends no more (FIN or close_notify); it may still receive
+    LEG_LOST,       // reset, timed out or broke the TLS protocol: nothing goes either way
+    LEG_UNREADABLE, // goes on under keys that the kernel cannot take; it may still receive
 };
 
 struct leg_events {
@@ -48,6 +52,8 @@ struct leg_events {
     void (*drained)(void *owner, struct leg *leg);
     // A paused leg's peer hung up; bytes it sent before may still be unread.
     void (*hangup)(void *owner, struct leg *leg);
+    // `n` bytes have gone by a splice to its sink. Only for owners that start one.
+    void (*spliced)(void *owner, struct leg *leg, size_t n);
     // The outcome of `leg_dial`: 0 or a negative errno.
     void (*connected)(void *owner, struct leg *leg, int result);
 };
@@ -62,7 +68,10 @@ struct leg {
     int lost; // negative errno of what broke it; 0 = whole
     struct op rx, tx;
     struct task task;            // deferred reading and reporting
-    struct tls_records *records; // NULL: plain
+    struct tls_records *records; // TLS in user space; NULL: plain, or all in the kernel
+    struct tls_offload *offload; // TLS in the kernel; NULL: none
+    struct splice *splice;       // being read by; NULL: by copying
+    struct splice *fed_by;       // being written by
     struct chunk *partial;       // the first part of a TLS record
     struct chain in;             // received (and opened), not taken by the owner
     struct chain out;            // ready for the wire, not taken by the socket
@@ -78,8 +87,11 @@ struct leg {
     bool eof : 1; // read to the end
     bool end_told : 1;
     bool lost_told : 1;
-    bool finishing : 1; // send FIN once `out` is empty
-    bool finished : 1;  // FIN (after close_notify) sent
+    bool unreadable : 1;      // see LEG_UNREADABLE
+    bool owes_key_update : 1; // before the next data; kernel only
+    bool after_splice : 1;    // a header comes next: no long read
+    bool finishing : 1;       // send FIN once `out` is empty
+    bool finished : 1;        // FIN (after close_notify) sent
     bool closing : 1;
 };
 
@@ -100,6 +112,18 @@ void leg_adopt(struct leg *leg, const struct leg_events *events, void *owner);
 // count as protected: take nothing of them before.
 void leg_secure(struct leg *leg, struct tls_records *records);
 
+// From now on the kernel seals what is sent, and opens what is received where `offload` says so.
+// The leg owns it; what the kernel has not got is left to the records of `leg_secure`.
+void leg_offload(struct leg *leg, struct tls_offload *offload);
+
+static inline bool leg_kernel_seals(const struct leg *leg) {
+    return leg->offload != NULL;
+}
+
+static inline bool leg_kernel_opens(const struct leg *leg) {
+    return leg->offload != NULL && leg->offload->rx;
+}
+
 // Lets the leg use multishot receive when messages are small.
 void leg_allow_messages(struct leg *leg);
 
@@ -117,7 +141,12 @@ void leg_send_later(struct leg *leg, const void *bytes, size_t n);
 
 // Whether bytes wait for the socket: time to pause whoever produces them.
 static inline bool leg_is_backlogged(const struct leg *leg) {
-    return leg->out.head != NULL && leg->tx.submitted;
+    return (leg->out.head != NULL || leg->fed_by != NULL) && leg->tx.submitted;
+}
+
+// Whether nothing waits to be sent any more, close_notify and FIN included.
+static inline bool leg_is_sent(const struct leg *leg) {
+    return leg->lost || (chain_is_empty(&leg->out) && (!leg->finishing || leg->finished));
 }
 
 // Sends what waits, then close_notify (TLS) and FIN. Receiving goes on.

@@ -11,6 +11,7 @@
 
 #include "core/log_sink.h"
 #include "core/worker.h"
+#include "tls/kernel.h"
 #include "ws/counters.h"
 #include "ws/pool.h"
 #include "ws/snapshot.h"
@@ -32,6 +33,7 @@ struct snapshot_use {
 // What all workers and main share. Set before the workers start.
 struct shared {
     struct ring_features features;
+    struct tls_kernel kernel;
     struct ring *main_ring;
     unsigned worker_count;
     struct log_file *access_file;
