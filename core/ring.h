@@ -94,6 +94,9 @@ void ring_alarm(struct ring *ring, uint64_t at_ms);
 // or failed. Result: the new socket.
 void ring_accept(struct ring *ring, struct op *op, int fd);
 
+// Accepts one connection, and so no more than were asked for. Otherwise like `ring_accept`.
+void ring_accept_once(struct ring *ring, struct op *op, int fd);
+
 // Connects `fd`. `address` must stay until the completion.
 void ring_connect(struct ring *ring, struct op *op, int fd, const struct sockaddr *address,
                   socklen_t size_bytes);
@@ -122,6 +125,7 @@ void ring_cancel(struct ring *ring, struct op *op);
 struct ring_note {
     void (*run)(struct ring_note *note);
     int target_fd; // the ring's own: where a post that found the target full goes again
+    bool posted;   // the ring's own: orders what the sender wrote before what the target reads
 };
 
 // Sends `note` to the thread of `target`, in order per sender. Needs the calling thread's own ring

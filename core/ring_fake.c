@@ -40,6 +40,7 @@ struct submission {
     int fd;
     enum submission_kind kind;
     const struct sockaddr *address; // of a connect
+    bool once;                      // an accept of one connection
     bool cancelled;
     bool over;            // its last completion is made, and may not have run
     unsigned wakes;       // poll in: since its last completion
@@ -224,6 +225,10 @@ void ring_accept(struct ring *ring, struct op *op, int fd) {
     submit(ring, op, SUBMIT_ACCEPT, fd);
 }
 
+void ring_accept_once(struct ring *ring, struct op *op, int fd) {
+    submit(ring, op, SUBMIT_ACCEPT, fd)->once = true;
+}
+
 void ring_connect(struct ring *ring, struct op *op, int fd, const struct sockaddr *address,
                   socklen_t size_bytes) {
     (void)size_bytes;
@@ -376,7 +381,8 @@ static int accept_one(struct fake_socket *listener) {
 
 static void do_accept(struct ring *ring, struct submission *submission) {
     int result = accept_one(fake_socket_get(submission->fd));
-    complete(ring, submission, result, result >= 0 && goes_on(ring->features.accept_multishot));
+    complete(ring, submission, result,
+             result >= 0 && !submission->once && goes_on(ring->features.accept_multishot));
 }
 
 static void do_connect(struct ring *ring, struct submission *submission) {

@@ -299,7 +299,8 @@ void relay_drained(struct conn *conn, struct leg *sink) {
 void relay_close(struct conn *conn, uint16_t code, const char *reason) {
     struct relay *relay = conn->relay;
     struct leg *sources[] = {conn->client, conn->upstream};
-    relay->close_code = code;
+    if (!relay->close_code) // else we are closing already
+        relay->close_code = code;
     note_end(conn, ACCESS_BY_GATEWAY, reason);
     for (int i = 0; i < 2; i++) {
         struct flow *flow = flow_from(conn, sources[i]);

@@ -24,9 +24,13 @@ struct listener {
 
 static void listener_accept_done(struct op *op, int result, uint8_t *buffer);
 
+static bool is_limited(const struct proxy *proxy) {
+    return proxy->use->snapshot->config->max_connections != CONFIG_UNLIMITED;
+}
+
 static bool is_full(const struct proxy *proxy) {
     uint64_t max = proxy->use->snapshot->config->max_connections;
-    return max != CONFIG_UNLIMITED &&
+    return is_limited(proxy) &&
            atomic_load_explicit(&proxy->shared->connections, memory_order_relaxed) >= max;
 }
 
@@ -34,7 +38,11 @@ static void listener_arm(struct listener *listener) {
     if (listener->op.submitted || listener->closing || timer_is_set(&listener->proxy->accept_timer))
         return;
     listener->op.done = listener_accept_done;
-    ring_accept(listener->proxy->worker.ring, &listener->op, listener->fd);
+    // One by one where they are counted: a burst would be in before it could be stopped.
+    if (is_limited(listener->proxy))
+        ring_accept_once(listener->proxy->worker.ring, &listener->op, listener->fd);
+    else
+        ring_accept(listener->proxy->worker.ring, &listener->op, listener->fd);
 }
 
 static void resume(struct timer *timer) {
