@@ -15,8 +15,9 @@
 #define WORLD_MS (60 * 60 * 1000)
 // What a worker that is to end may take beyond the time to drain.
 #define END_MS 1000
-// What two legs may hold: a read, sealed, and what multishot receive had brought before a pause.
-#define CONN_BYTES_MAX (1024 * 1024)
+// What a connection's two legs may hold: a read each way, sealed, and what multishot receive had
+// brought before a pause took effect.
+#define CONN_BYTES_MAX (400 * 1024)
 
 static struct sim *the_sim; // notes to main carry no pointer
 
@@ -34,7 +35,7 @@ static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
                                   "  a:\n"
                                   "    aliases: ['*']\n"
                                   "    strict: %s\n"
-                                  "    max_body: 2M\n"
+                                  "    max_body: 8M\n"
                                   "    max_connections: %s\n"
                                   "    routes:\n"
                                   "      /up/: {upstream: servers}\n"
@@ -187,8 +188,10 @@ static void judge_rest(const struct sim *sim) {
 
 static void judge_now(const struct sim *sim) {
     const struct worker *worker = &sim->proxy.worker;
-    if (worker->chunks.used_bytes > (size_t)sim->client_count * CONN_BYTES_MAX)
-        fake_fail("%zu bytes wait", worker->chunks.used_bytes);
+    // One more: it may have ended, but not its legs.
+    if (worker->chunks.used_bytes > (sim->proxy.conn_count + 1) * CONN_BYTES_MAX)
+        fake_fail("%zu bytes wait for %u connections", worker->chunks.used_bytes,
+                  sim->proxy.conn_count);
     if (clock_monotonic_ms() > sim->started_ms + WORLD_MS)
         fake_fail("somebody is still there after an hour");
     if (sim->stopped && clock_monotonic_ms() > sim->end_ms)
@@ -255,11 +258,22 @@ static const struct {
     struct fake_sizes queues;
     size_t max_bytes;
     unsigned piece_max;
-} scales[] = {{{1, 3000}, 400, 30}, {{1000, 20000}, 20000, 2000}, {{3000, 300000}, 200000, 20000}};
+} scales[] = {
+    {{1, 3000}, 400, 30},
+    {{1000, 20000}, 20000, 2000},
+    {{3000, 300000}, 200000, 20000},
+    {{10000, 100000}, 3000000, 60000}, // more than may be held
+};
+
+static unsigned scale_of(uint64_t seed) {
+    if (seed % 100 == 99)
+        return 3;
+    return seed % 8 < 4 ? 0 : seed % 8 < 7 ? 1 : 2;
+}
 
 static void kernel_start(struct sim *sim, uint64_t seed, const struct fake_script *script) {
     struct fake_chances chances = {0};
-    unsigned scale = seed % 8 < 4 ? 0 : seed % 8 < 7 ? 1 : 2;
+    unsigned scale = scale_of(seed);
     sim->clean = seed / 8 % 2;
     struct fake_sizes queues = scales[scale].queues;
     if (sim->clean && queues.min < 50)

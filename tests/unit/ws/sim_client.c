@@ -191,8 +191,10 @@ static bool is_done_sending(const struct client *client) {
 static void judge(struct client *client) {
     const struct call *call = call_read(client);
     fake_trace("client %u: it is over", client->first);
-    if (!client->sim->clean)
-        return; // a body until close may have been cut short without a sign
+    // A body until close may have been cut short without a sign; and whoever goes on sending after
+    // a Close is reset in the end.
+    if (!client->sim->clean || (client->upgraded && call_violates(client->sim, call)))
+        return;
     if (client->message.place == AT_CLOSE && call && !client->upgraded)
         response_whole(client);
     if (fake_peer_state(client->wire.peer) == FAKE_PEER_RESET)

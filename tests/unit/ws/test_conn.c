@@ -19,6 +19,7 @@
 #define SEEDS 10000
 #define SEEDS_SANITIZED 2000 // they are slower by far
 #define BATCHES 20
+#define SEED_SECONDS 30 // a hundred times what one takes: it hangs
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -50,6 +51,7 @@ static void seeds_run(uint64_t first, uint64_t end) {
         log_open(&nowhere);
     for (uint64_t seed = first; seed < end; seed++) {
         *running = seed;
+        alarm(SEED_SECONDS);
         sim_run(seed);
     }
     tls_library_cleanup();
