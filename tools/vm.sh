@@ -57,17 +57,19 @@ vm_options=()
 
 # Debian's files, once: their packages' file lists say which. Merged /usr, as in Debian.
 vm_base_install() {
-    local recipe="${packages_guest[*]}" root=$deps/vm/base folder
+    local recipe root=$deps/vm/base folder
+    recipe="${packages_guest[*]} $(declare -f vm_package_files vm_file_and_bytecode)"
     [[ -e $deps/vm/base.cpio ]] && stamp_is_current vm-base "$recipe" && return
     say "packing the programs for virtual machines"
     rm -rf "$root"
-    mkdir -p "$root"/{dev,proc,sys,tmp,run,out,root,etc,usr/bin,usr/sbin,usr/lib,usr/lib64}
+    mkdir -p "$root"/{dev,proc,sys,tmp,run,out,root,etc/ssl,usr/bin,usr/sbin,usr/lib,usr/lib64}
     for folder in bin sbin lib lib64; do
         ln -s "usr/$folder" "$root/$folder"
     done
     echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
     echo '127.0.0.1 localhost' >"$root/etc/hosts"
-    vm_package_files >"$deps/vm/files"
+    vm_package_files >"$deps/vm/files" || true # packages that others stand in for are not listed
+    grep -qx usr/bin/python3 "$deps/vm/files" || return
     (cd "$root" && find . -mindepth 1 | vm_pack) >"$deps/vm/skeleton.cpio" || return
     (cd / && vm_pack) <"$deps/vm/files" >"$deps/vm/files.cpio" || return
     cat "$deps/vm/skeleton.cpio" "$deps/vm/files.cpio" >"$deps/vm/base.cpio"
@@ -80,14 +82,23 @@ vm_base_install() {
 vm_package_files() {
     apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts \
         --no-breaks --no-replaces --no-enhances "${packages_guest[@]}" | grep -E '^[a-z0-9]' |
-        xargs dpkg-query --showformat '${Package} ${db:Status-Status}\n' \
-            2>/dev/null |
+        xargs dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' 2>/dev/null |
         awk '$2 == "installed" { print $1 }' | sort -u |
         grep -vE '^(debconf|dpkg|gcc-.*-base|perl-base|usrmerge)$' | xargs dpkg -L |
         sed -E 's#^/(bin|sbin|lib|lib64)/#/usr/\1/#; s#^/##' |
-        grep -E '^usr/(s?bin|lib|lib64|share/python3?)/' |
+        grep -E '^(usr/(s?bin|lib|lib64|share/python3?)|etc/ssl)/' |
         grep -vE '/(doc|man|locale|i18n|gconv|test|tests|idlelib|lib2to3)/|ensurepip' |
-        sort -u | while read -r path; do [[ ! -e /$path && ! -L /$path ]] || echo "$path"; done
+        while read -r path; do vm_file_and_bytecode "$path"; done | sort -u
+}
+
+# Prints the path if it is there, and that of its bytecode, which packages do not list.
+vm_file_and_bytecode() {
+    local path=$1 cached
+    [[ -e /$path || -L /$path ]] || return 0
+    echo "$path"
+    [[ $path == *.py ]] || return 0
+    cached=${path%/*}/__pycache__/${path##*/}
+    (cd / && compgen -G "${cached%.py}.cpython-*.pyc" && echo "${cached%/*}") || true
 }
 
 vm_pack() {
