@@ -27,8 +27,8 @@ static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
                                   "log: {target: none}\n"
                                   "access_log: {target: %s, format: json}\n"
                                   "drain: 3s\n"
-                                  "splice_min: 4K\n"
                                   "max_head: 4K\n"
+                                  "splice_min: %s\n"
                                   "max_connections: %s\n"
                                   "timeouts: {head: 2s, keep_alive: 3s, idle: 5s}\n"
                                   "sites:\n"
@@ -49,12 +49,14 @@ static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
                                   "    timeouts: {connect: 300ms, response: 4s, keep_alive: 2s}\n";
 
 static struct config *config_make(const struct sim *sim) {
+    static const char *const splice_mins[] = {"off", "4K", "4K", "64K"};
     char text[2048];
     struct problems problems = {0};
-    int size = snprintf(
-        text, sizeof text, config_text, sim->listen_count > 1 ? ", {address: '127.0.0.1:81'}" : "",
-        fake_random(2) ? "none" : "/dev/null", sim->full ? "2" : "unlimited",
-        sim->strict ? "true" : "false", sim->full && !sim->clean ? "1" : "unlimited");
+    const char *second = sim->listen_count > 1 ? ", {address: '127.0.0.1:81'}" : "";
+    int size =
+        snprintf(text, sizeof text, config_text, second, fake_random(2) ? "none" : "/dev/null",
+                 splice_mins[fake_random(4)], sim->full ? "2" : "unlimited",
+                 sim->strict ? "true" : "false", sim->full && !sim->clean ? "1" : "unlimited");
     struct config *config = config_parse(text, (size_t)size, "test", "/", &problems);
     if (!config)
         fake_fail("the configuration: %s", problems.items[0].text);
