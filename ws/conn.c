@@ -7,6 +7,7 @@
 #include "route/trust.h"
 #include "ws/splice.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -143,6 +144,8 @@ static void conn_client_ended(void *owner, struct leg *leg, enum leg_end how) {
             conn_end(conn);
         break;
     default: // no answer is owed to a client that left before its request was whole
+        if (how == LEG_LOST && conn_is_secure(conn) && leg->lost == -EPROTO)
+            conn_log_kind(conn, LOG_INFO, "TLS", "%s", leg_error(leg));
         if (how == LEG_LOST)
             conn_end(conn);
         else

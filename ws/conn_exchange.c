@@ -79,10 +79,10 @@ void exchange_client_spliced(struct conn *conn, size_t n) {
 }
 
 void exchange_client_ended(struct conn *conn, enum leg_end how) {
-    conn_log(conn, LOG_INFO, "the client %s before its request was whole",
-             how == LEG_LOST  ? "was lost"
-             : how == LEG_EOF ? "closed"
-                              : "changed its TLS keys");
+    conn_log(conn, LOG_INFO, "the client was gone before its request was whole: %s",
+             how == LEG_LOST  ? leg_error(conn->client)
+             : how == LEG_EOF ? "it closed"
+                              : "it changed its TLS keys");
     if (how == LEG_UNREADABLE && conn->exchange->status == 0)
         linger(conn);
     else

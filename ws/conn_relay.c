@@ -346,7 +346,7 @@ void relay_ended(struct conn *conn, struct leg *from, enum leg_end how) {
     if (how == LEG_UNREADABLE)
         return unreadable_close(conn, from);
     note_end(conn, closer_of(conn, from),
-             how == LEG_LOST ? "connection lost" : "connection closed without a Close frame");
+             how == LEG_LOST ? leg_error(from) : "connection closed without a Close frame");
     if (how == LEG_EOF) {
         half_close(conn, from);
     } else {

@@ -577,6 +577,25 @@ void leg_finish(struct leg *leg) {
         flush(leg);
 }
 
+const char *leg_error(const struct leg *leg) {
+    if (leg->lost == -EPROTO && leg->records)
+        return tls_records_error(leg->records);
+    switch (leg->lost) {
+    case -ECONNRESET:
+    case -EPIPE:
+        return "connection reset";
+    case -ETIMEDOUT:
+        return "no answer from the peer's host";
+    case -ENOMEM:
+        return "out of memory";
+    case -EBADMSG:
+    case -EMSGSIZE:
+        return "a TLS record that cannot be opened";
+    default:
+        return "connection lost";
+    }
+}
+
 // --- ending -----------------------------------------------------------------------------------
 
 void leg_close(struct leg *leg) {

@@ -152,6 +152,10 @@ static inline bool leg_is_sent(const struct leg *leg) {
 // Sends what waits, then close_notify (TLS) and FIN. Receiving goes on.
 void leg_finish(struct leg *leg);
 
+// Why the leg was lost, for the log: static text, or the TLS layer's own, which lives as long as
+// the leg does.
+const char *leg_error(const struct leg *leg);
+
 // Ends the leg: no event comes any more, unsent bytes are dropped, memory and socket go when the
 // kernel has let go of them. The pointer is dead for the caller.
 void leg_close(struct leg *leg);
