@@ -207,7 +207,9 @@ static bool ticket_bind(struct tls_handshake *handshake, const struct tls_host *
 
 static bool session_open(struct tls_handshake *handshake, const struct tls_pick *pick,
                          const struct tls_hello *hello) {
-    char protocol[] = "http/1.1,http/1.0"; // preferred first
+    char protocol[] = "http/1.1";
+    if (!(hello->alpn & TLS_ALPN_HTTP_1_1)) // our preference counts, not the client's order
+        memcpy(protocol, "http/1.0", sizeof protocol);
     const char *name = hello->server_name;
     handshake->session =
         wolfSSL_new(tls_certificate_context(pick->certificate, pick->host->min_version));
