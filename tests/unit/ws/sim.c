@@ -156,7 +156,11 @@ static void secure_new(struct sim *sim) {
     DL_FOREACH(sim->proxy.conns, conn)
     for (unsigned i = 0; i < sim->client_count; i++) {
         struct client *client = &sim->clients[i];
-        if (client->tls && !client->secured && conn->peer.ipv4.sin_port == client->address.sin_port)
+        if (!client->tls || client->secured || conn->peer.ipv4.sin_port != client->address.sin_port)
+            continue;
+        if (conn->client->finishing) // asked to end before it could begin
+            client->tls = false;
+        else
             secure(client, conn);
     }
 }
