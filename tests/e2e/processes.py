@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that the tests start: their output is kept, and each is stopped by its own pid."""
 
+import contextlib
 import os
 import random
 import re
@@ -29,17 +30,19 @@ SANITIZER = _sanitizer()
 PATIENCE_S = 60 if SANITIZER else 20
 
 
+_ports_given = set()
+
+
 def free_port():
-    """A TCP port nobody listens on, from below the range that the kernel picks clients' ports
-    from, so that no connection can take it before the program under test does."""
+    """A TCP port nobody listens on and nobody was given before; from below the range that the
+    kernel picks clients' ports from, so that no connection takes it before the program does."""
     while True:
         port = random.randint(20000, 31999)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _ports_given:
+                _ports_given.add(port)
                 return port
-            except OSError:
-                continue
 
 
 def wait_until(holds, what, timeout=None):

@@ -55,8 +55,7 @@ def test_20_megabytes_down(gateway, pages, scheme, framing, version):
     gate = gateway(pages)
     path = f"/download?{20 * MB}" + (",chunked" if framing == "chunked" else "")
     before_kb = gate.process.memory_kb()
-    # Without ALPN: with --http1.0 curl offers "http/1.0" alone, which is another test's matter.
-    done = curl("--cacert", gate.ca, "--no-alpn", version, gate.url(path, scheme))
+    done = curl("--cacert", gate.ca, version, gate.url(path, scheme))
     assert done.returncode == 0, done.stderr
     direct = curl(f"http://{pages.address}{path}")
     assert len(done.stdout) == 20 * MB

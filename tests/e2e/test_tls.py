@@ -182,6 +182,7 @@ def test_ecdsa_and_rsa_side_by_side(gateway, certificate, rsa_certificate):
         ("http/1.1", "ALPN protocol: http/1.1"),
         ("h2,http/1.1", "ALPN protocol: http/1.1"),
         ("http/1.0,http/1.1", "ALPN protocol: http/1.1"),
+        ("http/1.0", "ALPN protocol: http/1.0"),  # curl --http1.0 offers no other
     ],
 )
 def test_alpn(gate, version, offered, answer):
