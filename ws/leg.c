@@ -118,12 +118,14 @@ void leg_resume(struct leg *leg) {
 }
 
 static bool wants_messages(const struct leg *leg) {
-    return leg->messages_allowed && !leg->paused && !leg->splice && leg->small_reads >= SMALL_READS;
+    return leg->messages_allowed && !leg->paused && !leg->splice && !leg->eof &&
+           leg->small_reads >= SMALL_READS;
 }
 
-// Submits the receive operation that fits now, unless one is submitted.
+// Submits the receive operation that fits now, unless one is submitted. After the end of the stream
+// too: a reset may follow.
 static void arm(struct leg *leg) {
-    if (leg->rx.submitted || leg->closing || leg->eof)
+    if (leg->rx.submitted || leg->closing || (leg->eof && leg->lost))
         return;
     if (wants_messages(leg)) {
         leg->receive = LEG_MESSAGES;
@@ -200,8 +202,8 @@ static void leg_poll_done(struct op *op, int result, uint8_t *buffer) {
         leg->readable = true;
         if (op->poll_events & (POLLRDHUP | POLLHUP | POLLERR))
             leg->hung_up = true;
-        if ((op->poll_events & POLLERR) && leg->paused && !leg->lost)
-            leg->lost = -ECONNRESET;
+        if ((op->poll_events & POLLERR) && (leg->paused || leg->eof) && !leg->lost)
+            leg->lost = -ECONNRESET; // reading will not find it now
         leg_read(leg);
     } else if (result < 0 && result != -ECANCELED) {
         leg->lost = result;
