@@ -314,7 +314,9 @@ static bool is_passing(int error) {
 static int submit_and_wait(struct ring *ring, enum ring_wait wait) {
     if (ring->spill.count > 0)
         spill_drain(ring);
-    if (wait == RING_POLL || io_uring_cq_ready(&ring->uring) > 0)
+    // What is left in the spill may be the alarm, or what would complete first: no sleep before it
+    // is with the kernel.
+    if (wait == RING_POLL || ring->spill.count > 0 || io_uring_cq_ready(&ring->uring) > 0)
         return io_uring_submit_and_get_events(&ring->uring);
     return io_uring_submit_and_wait(&ring->uring, 1);
 }
