@@ -43,8 +43,8 @@ static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
                                   "      /ping: {respond: 'pong'}\n"
                                   "upstreams:\n"
                                   "  servers:\n"
-                                  "    servers: ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3']\n"
-                                  "    keep_alive: 2\n"
+                                  "    servers: ['127.0.0.1:%d', '127.0.0.1:%d', '127.0.0.1:%d']\n"
+                                  "    keep_alive: %u\n"
                                   "    retries: 2\n"
                                   "    timeouts: {connect: 300ms, response: 4s, keep_alive: 2s}\n";
 
@@ -53,10 +53,12 @@ static struct config *config_make(const struct sim *sim) {
     char text[2048];
     struct problems problems = {0};
     const char *second = sim->listen_count > 1 ? ", {address: '127.0.0.1:81'}" : "";
+    int server = (int)fake_random(3);
     int size =
         snprintf(text, sizeof text, config_text, second, fake_random(2) ? "none" : "/dev/null",
                  splice_mins[fake_random(4)], sim->full ? "2" : "unlimited",
-                 sim->strict ? "true" : "false", sim->full && !sim->clean ? "1" : "unlimited");
+                 sim->strict ? "true" : "false", sim->full && !sim->clean ? "1" : "unlimited",
+                 1 + server, 1 + (server + 1) % 3, 1 + (server + 2) % 3, fake_random(4));
     struct config *config = config_parse(text, (size_t)size, "test", "/", &problems);
     if (!config)
         fake_fail("the configuration: %s", problems.items[0].text);

@@ -173,7 +173,8 @@ struct client {
     struct sockaddr_in address;
     struct wire wire;
     bool tls, secured;
-    bool lazy; // waits for the gateway to close
+    bool lazy;  // waits for the gateway to close
+    bool hasty; // sends FIN behind its last request
     unsigned first, count;
     unsigned sending; // place of the call that is being sent
     size_t sent;

@@ -23,6 +23,7 @@ static void next_response(struct client *client) {
 void client_start(struct client *client) {
     client->tls = fake_random(3) == 0;
     client->lazy = fake_random(3) == 0;
+    client->hasty = fake_random(4) == 0;
     client->wake_ms = client->sim->started_ms + fake_random(400);
     client->address = (struct sockaddr_in){.sin_family = AF_INET,
                                            .sin_port = htons((uint16_t)(20000 + client->first)),
@@ -230,10 +231,10 @@ static void end_some(struct client *client) {
     if (client->finished || client->wire.sealed.size > 0 || !is_done_sending(client))
         return;
     bool all_read = client->reading == client->count;
-    bool waits = client->upgraded ? call_read(client)->id % 4 == 0 : client->lazy;
-    if (waits || client->closing || (!all_read && !client->upgraded))
+    bool waits = client->upgraded ? call_read(client)->id % 4 == 0 : client->lazy || !all_read;
+    if (client->closing || (waits && !client->hasty))
         return;
-    if (!client->upgraded && fake_random(2))
+    if (!client->upgraded && all_read && fake_random(2))
         return leave(client, FAULT_CLOSE);
     client->finished = true;
     wire_finish(&client->wire);
