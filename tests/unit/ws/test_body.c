@@ -279,6 +279,33 @@ START_TEST(random_bodies_end_where_they_were_made_to) {
 }
 END_TEST
 
+// Payload that passes by splice: the body is told how much, and knows where it stands.
+START_TEST(payload_may_be_skipped) {
+    struct body body;
+    size_t used;
+    body_init(&body, BODY_LENGTH, 1000, 1000);
+    ck_assert_int_eq(body_feed(&body, "0123456789", 10, &used), BODY_MORE);
+    ck_assert_uint_eq(body_payload_left(&body), 990);
+    ck_assert_int_eq(body_skip(&body, 900), BODY_MORE);
+    ck_assert_uint_eq(body_payload_left(&body), 90);
+    ck_assert_int_eq(body_skip(&body, 90), BODY_DONE);
+    ck_assert_uint_eq(body.payload_bytes, 1000);
+
+    body_init(&body, BODY_CHUNKED, 0, UINT64_MAX);
+    ck_assert_uint_eq(body_payload_left(&body), 0);
+    ck_assert_int_eq(body_feed(&body, "100\r\nab", 7, &used), BODY_MORE);
+    ck_assert_uint_eq(body_payload_left(&body), 254);
+    ck_assert_int_eq(body_skip(&body, 254), BODY_MORE);
+    ck_assert_uint_eq(body_payload_left(&body), 0);
+    ck_assert_int_eq(body_feed(&body, "\r\n0\r\n\r\n", 7, &used), BODY_DONE);
+    ck_assert_uint_eq(body.payload_bytes, 256);
+
+    body_init(&body, BODY_UNTIL_CLOSE, 0, UINT64_MAX);
+    ck_assert_int_eq(body_feed(&body, "x", 1, &used), BODY_MORE);
+    ck_assert_uint_eq(body_payload_left(&body), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("body");
     TCase *tests = tcase_create("bodies");
@@ -290,6 +317,7 @@ int main(void) {
     tcase_add_test(tests, trailers_are_bounded);
     tcase_add_test(tests, payload_is_limited);
     tcase_add_test(tests, other_framings);
+    tcase_add_test(tests, payload_may_be_skipped);
     tcase_add_test(tests, random_bodies_end_where_they_were_made_to);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
