@@ -11,7 +11,9 @@ from processes import PROGRAM, PATIENCE_S, Process, free_port, wait_until
 
 # Reports of AddressSanitizer, LeakSanitizer, ThreadSanitizer and UndefinedBehaviorSanitizer,
 # and of our own asserts.
-REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed")
+REPORT = re.compile(
+    r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|Assertion .* failed"
+)
 
 
 def run_ringway(*arguments, timeout=None, **options):

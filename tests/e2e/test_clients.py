@@ -79,7 +79,9 @@ def test_s_client_speaks_http_and_upgrades(gateway, pages, plain_echo, version):
 def test_chromium_talks_to_a_backend_of_ones_own(gateway, pages, echo, tmp_path):
     """Page, fetch, server-sent events and a compressed WebSocket in one browser."""
     gate = gateway(
-        sites={"localhost": {"routes": {"/": {"upstream": "pages"}, "/echo": {"upstream": "echo"}}}},
+        sites={
+            "localhost": {"routes": {"/": {"upstream": "pages"}, "/echo": {"upstream": "echo"}}}
+        },
         upstreams={"pages": {"servers": [pages.address]}, "echo": {"servers": [echo.address]}},
     )
     process, address = start_chromium(tmp_path / "profile")

@@ -259,7 +259,8 @@ def test_hostile_yaml_is_refused_quickly(write):
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n"
     for name, before in zip("bcdefghi", "abcdefgh"):
         bomb += f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
-    for text in (bomb, "[" * 20_000, "{a: " * 20_000, "a: " + "x" * 2_000_000, "\x00", "%", "&a *a"):
+    deep, wide = ("[" * 20_000, "{a: " * 20_000), "a: " + "x" * 2_000_000
+    for text in (bomb, *deep, wide, "\x00", "%", "&a *a"):
         done = run_ringway("check", "-c", write(text), timeout=10)
         assert done.returncode == 1, text[:40]
         assert len(done.stderr + done.stdout) < 200_000

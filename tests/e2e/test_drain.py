@@ -147,7 +147,7 @@ def test_websocket_that_does_not_answer_is_left(gateway, backend, client):
 
 
 def test_stuck_reader_does_not_hold_the_stop(gateway, backend, client):
-    """A client that reads nothing cannot get a Close at a boundary: its time ends with the drain."""
+    """A client that reads nothing gets no Close at a boundary: its time ends with the drain."""
 
     def script(wire):
         switch_protocols(wire)

@@ -87,7 +87,7 @@ def test_pipelined_requests_are_answered_in_order(gateway, backend, dial):
     gates = [threading.Event() for _ in range(10)]
 
     def script(wire):
-        while wire.buffer or wire._fill():
+        while wire.buffer or wire.fill():
             number = int(wire.read_head().split(b" ")[1][1:])
             assert gates[number].wait(PATIENCE_S)
             wire.send(ok(b"answer %d" % number))

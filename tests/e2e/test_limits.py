@@ -23,7 +23,7 @@ def answered(wire, timeout):
     """Whether the answer to what was sent is there within the time."""
     wire.sock.settimeout(timeout)
     try:
-        return bool(wire.buffer) or wire._fill()
+        return bool(wire.buffer) or wire.fill()
     except TimeoutError:
         return False
     finally:

@@ -447,7 +447,8 @@ def test_websocket_method(gateway, silent, dial):
 def test_upgrade_may_stand_in_any_list(gateway, plain_echo, client, connection):
     gate = gateway(plain_echo)
     wire = client(gate.plain_port)
-    wire.send(upgrade_request().replace(b"Connection: Upgrade", f"Connection: {connection}".encode()))
+    head = upgrade_request().decode()
+    wire.send(head.replace("Connection: Upgrade", f"Connection: {connection}").encode())
     assert wire.read_response().status == 101
 
 
@@ -514,7 +515,13 @@ def test_upgrade_to_something_else_is_not_passed_on(gateway, silent, client):
     gate = gateway(silent)
     wire = client(gate.plain_port)
     wire.send(
-        request(fields=["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMA"])
+        request(
+            fields=[
+                "Connection: Upgrade, HTTP2-Settings",
+                "Upgrade: h2c",
+                "HTTP2-Settings: AAMA",
+            ]
+        )
     )
     assert wire.read_response().status == 200
     seen = silent.received.lower()

@@ -363,8 +363,8 @@ class MemoryTls:
                 return operation(*arguments)
             except ssl.SSLWantReadError:
                 self.flush()
-                assert self.wire._fill(), self.wire.end
-                self.incoming.write(self.wire._take(len(self.wire.buffer)))
+                assert self.wire.fill(), self.wire.end
+                self.incoming.write(self.wire.take(len(self.wire.buffer)))
 
     def flush(self):
         data = self.outgoing.read()

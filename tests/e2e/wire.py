@@ -44,7 +44,7 @@ class Wire:
     def send(self, data):
         self.sock.sendall(data)
 
-    def _fill(self):
+    def fill(self):
         """Reads once; false at the end."""
         try:
             data = self.sock.recv(65536)
@@ -65,21 +65,21 @@ class Wire:
 
     def read_exactly(self, size):
         while len(self.buffer) < size:
-            assert self._fill(), f"{self.end} after {bytes(self.buffer[:200])!r}, wanted {size} bytes"
-        return self._take(size)
+            assert self.fill(), f"{self.end} after {bytes(self.buffer[:200])!r}, wanted {size}"
+        return self.take(size)
 
     def read_until(self, mark):
         """Everything up to and with `mark`."""
         while mark not in self.buffer:
-            assert self._fill(), f"{self.end} after {bytes(self.buffer[:200])!r}, wanted {mark!r}"
-        return self._take(self.buffer.index(mark) + len(mark))
+            assert self.fill(), f"{self.end} after {bytes(self.buffer[:200])!r}, wanted {mark!r}"
+        return self.take(self.buffer.index(mark) + len(mark))
 
     def read_to_end(self):
-        while self._fill():
+        while self.fill():
             pass
-        return self._take(len(self.buffer))
+        return self.take(len(self.buffer))
 
-    def _take(self, size):
+    def take(self, size):
         data = bytes(self.buffer[:size])
         del self.buffer[:size]
         return data
@@ -344,7 +344,7 @@ def answering(*responses):
         turn = 0
         while True:
             while b"\r\n\r\n" not in wire.buffer:
-                if not wire._fill():
+                if not wire.fill():
                     return
             wire.read_head()
             wire.send(responses[min(turn, len(responses) - 1)])

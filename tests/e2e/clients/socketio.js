@@ -13,14 +13,17 @@ async function client() {
   socket.on('connect_error', fail);
   await new Promise((done) => socket.on('connect', done));
   const { engine } = socket.io;
-  if (engine.transport.name !== 'websocket') await new Promise((done) => engine.once('upgrade', done));
+  if (engine.transport.name !== 'websocket') {
+    await new Promise((done) => engine.once('upgrade', done));
+  }
   return socket;
 }
 
 (async () => {
   const [alice, bob] = await Promise.all([client(), client()]);
   const transports = await Promise.all([alice, bob].map((s) => s.emitWithAck('join', 'room')));
-  const heard = new Promise((done) => bob.on('said', (text, transport) => done({ text, transport })));
+  const heard = new Promise((done) =>
+    bob.on('said', (text, transport) => done({ text, transport })));
   alice.emit('say', 'room', 'hello, Bob');
   console.log(JSON.stringify({ ...(await heard), transports }));
   alice.close();

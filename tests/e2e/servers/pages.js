@@ -7,7 +7,8 @@ const http = require('http');
 let connections = 0;
 
 function text(response, status, body, fields = {}) {
-  response.writeHead(status, { 'Content-Type': 'text/plain', 'Content-Length': body.length, ...fields });
+  const own = { 'Content-Type': 'text/plain', 'Content-Length': body.length };
+  response.writeHead(status, { ...own, ...fields });
   response.end(body);
 }
 
@@ -23,11 +24,12 @@ function* noise(size) {
 const pages = {
   '/hello': (request, response) => text(response, 200, 'hello\n'),
   '/seen': (request, response) =>
-    text(response, 200, JSON.stringify({ method: request.method, url: request.url, fields: request.rawHeaders })),
+    text(response, 200, JSON.stringify({ method: request.method, url: request.url })),
   '/nothing': (request, response) => response.writeHead(204).end(),
   '/unchanged': (request, response) => response.writeHead(304, { ETag: '"1"' }).end(),
   '/hints': (request, response) =>
-    response.writeEarlyHints({ link: '</style.css>; rel=preload' }, () => text(response, 200, 'after hints\n')),
+    response.writeEarlyHints({ link: '</style.css>; rel=preload' },
+                             () => text(response, 200, 'after hints\n')),
 
   // Answers with what it took: bytes, sha256, framing, trailers.
   '/upload': (request, response) => {
@@ -75,7 +77,8 @@ const pages = {
 let next = () => {};
 
 const server = http.createServer((request, response) => {
-  request.on('close', () => console.log(JSON.stringify({ path: request.url, complete: request.complete })));
+  request.on('close', () =>
+    console.log(JSON.stringify({ path: request.url, complete: request.complete })));
   const page = pages[request.url.split('?')[0]];
   if (page) page(request, response);
   else text(response, 404, 'no such page\n');
