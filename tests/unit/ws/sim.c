@@ -23,17 +23,18 @@ static struct sim *the_sim; // notes to main carry no pointer
 
 // --- configuration and reloads ----------------------------------------------------------------
 
-static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s]\n"
+static const char config_text[] = "listen: [{address: '127.0.0.1:80'}%s%s]\n"
                                   "log: {target: none}\n"
                                   "access_log: {target: %s, format: json}\n"
                                   "drain: 3s\n"
                                   "max_head: 4K\n"
                                   "splice_min: %s\n"
                                   "max_connections: %s\n"
-                                  "timeouts: {head: 2s, keep_alive: 3s, idle: 5s}\n"
+                                  "timeouts: {handshake: 2s, head: 2s, keep_alive: 3s, idle: 5s}\n"
                                   "sites:\n"
                                   "  a:\n"
                                   "    aliases: ['*']\n"
+                                  "%s"
                                   "    strict: %s\n"
                                   "    max_body: 8M\n"
                                   "    max_connections: %s\n"
@@ -52,14 +53,17 @@ static struct config *config_make(const struct sim *sim) {
     static const char *const splice_mins[] = {"off", "4K", "4K", "64K"};
     char text[2048];
     struct problems problems = {0};
+    const char *tls = sim->stranger_count > 0 ? ", {address: '127.0.0.1:443', tls: true}" : "";
+    const char *certificate =
+        sim->stranger_count > 0 ? "    tls: {certificate: cert.pem, key: key.pem}\n" : "";
     const char *second = sim->listen_count > 1 ? ", {address: '127.0.0.1:81'}" : "";
     int server = (int)fake_random(3);
     int size =
-        snprintf(text, sizeof text, config_text, second, fake_random(2) ? "none" : "/dev/null",
-                 splice_mins[fake_random(4)], sim->full ? "2" : "unlimited",
+        snprintf(text, sizeof text, config_text, tls, second, fake_random(2) ? "none" : "/dev/null",
+                 splice_mins[fake_random(4)], sim->full ? "2" : "unlimited", certificate,
                  sim->strict ? "true" : "false", sim->full && !sim->clean ? "1" : "unlimited",
                  1 + server, 1 + (server + 1) % 3, 1 + (server + 2) % 3, fake_random(4));
-    struct config *config = config_parse(text, (size_t)size, "test", "/", &problems);
+    struct config *config = config_parse(text, (size_t)size, "test", sim->folder, &problems);
     if (!config)
         fake_fail("the configuration: %s", problems.items[0].text);
     problems_free(&problems);
@@ -88,7 +92,12 @@ static void reload(struct sim *sim) {
     sim->settings = settings;
     if (!sim->resolved)
         sim->resolved = resolve_table_make(settings->config, NULL);
-    struct listen_socket listens[2] = {{.fds = &sim->listeners[0]}, {.fds = &sim->listeners[1]}};
+    // In the order of the configuration.
+    struct listen_socket listens[3] = {{.fds = &sim->listeners[0]}, {.fds = &sim->listeners[1]}};
+    if (sim->stranger_count > 0) {
+        listens[1].fds = &sim->tls_listener;
+        listens[2].fds = &sim->listeners[1];
+    }
     struct snapshot *snapshot = snapshot_build(settings, sim->resolved, listens, 1);
     proxy_give_snapshot(&sim->proxy, sim->main_ring, snapshot);
     fake_submit(sim->main_ring);
@@ -186,7 +195,8 @@ static void judge_rest(const struct sim *sim) {
     const struct settings *settings = proxy->use->snapshot->settings;
     must_be("connections", proxy->conn_count, 0);
     must_be("kept upstream connections", proxy->pool.places != NULL, 0);
-    must_be("users of the ring", proxy->worker.ring_users, sim->listen_count);
+    must_be("users of the ring", proxy->worker.ring_users,
+            sim->listen_count + (sim->stranger_count > 0));
     must_be("bytes in chunks", proxy->worker.chunks.used_bytes, 0);
     must_be("timers", timers_set(&proxy->worker.timers), 1); // housekeeping
     must_be("users of the snapshot", proxy->use->users, 1);
@@ -234,6 +244,11 @@ static uint64_t sim_act(void *context) {
     }
     LL_FOREACH(sim->servers, server)
     next_ms = earlier(next_ms, server_act(server));
+    for (unsigned i = 0; i < sim->stranger_count; i++) {
+        struct stranger *stranger = &sim->strangers[i];
+        next_ms = earlier(next_ms, stranger_act(stranger, sim->tls_listener, sim->clean));
+        somebody |= stranger->state != PEER_LEFT;
+    }
     judge_now(sim);
     uint64_t now_ms = clock_monotonic_ms();
     if (somebody)
@@ -316,6 +331,9 @@ static void people_plan(struct sim *sim) {
         sim->server_fates[i] = fake_random(4)   ? FAKE_DIAL_ACCEPT
                                : fake_random(2) ? FAKE_DIAL_REFUSE
                                                 : FAKE_DIAL_SILENT;
+    sim->stranger_count = fake_random(8) ? 0 : 1 + fake_random(SIM_STRANGERS_MAX);
+    for (unsigned i = 0; i < sim->stranger_count; i++)
+        stranger_start(&sim->strangers[i], sim);
     sim->client_count = 1 + fake_random(SIM_CLIENTS_MAX);
     for (unsigned i = 0; i < sim->client_count; i++) {
         struct client *client = &sim->clients[i];
@@ -335,6 +353,8 @@ static void sim_start(struct sim *sim, uint64_t seed) {
     people_plan(sim);
     sim->listeners[0] = fake_listen();
     sim->listen_count = 1;
+    if (sim->stranger_count > 0)
+        sim->tls_listener = fake_listen();
     struct ring_features features = {.recv_multishot = fake_random(4) > 0,
                                      .accept_multishot = fake_random(4) > 0};
     sim->main_ring = ring_open(&features, 8, 8, &sim->main_counters);
@@ -355,6 +375,8 @@ static void sim_free(struct sim *sim) {
         plan_free(&sim->calls[i]);
     for (unsigned i = 0; i < sim->client_count; i++)
         client_free(&sim->clients[i]);
+    for (unsigned i = 0; i < sim->stranger_count; i++)
+        stranger_free(&sim->strangers[i]);
     while (sim->servers) {
         struct server *server = sim->servers;
         sim->servers = server->next;
@@ -363,8 +385,9 @@ static void sim_free(struct sim *sim) {
     log_file_close(&sim->access_file);
 }
 
-void sim_run(uint64_t seed) {
+void sim_run(uint64_t seed, const char *folder) {
     struct sim *sim = the_sim = calloc(1, sizeof *sim);
+    sim->folder = folder;
     sim_start(sim, seed);
     // The worker's thread plays everything: it asks for completions, and the script acts then.
     if (proxy_start(&sim->proxy, &sim->shared, 0) != 0)

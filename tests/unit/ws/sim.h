@@ -10,6 +10,7 @@
 //   sim_wire.c      bytes to and from a peer's end, in TLS records where it speaks TLS
 //   sim_client.c    plays a client and judges what it gets
 //   sim_server.c    plays the servers and judges what reaches them
+//   sim_stranger.c  plays those who come to the TLS port without a handshake
 //
 // A world is either clean, and then every byte must arrive and every request have exactly the
 // planned answer, whatever the ring does; or peers fail and the gateway is stopped in the middle,
@@ -30,6 +31,7 @@ enum {
     SIM_CALLS_MAX = 24,
     SIM_CLIENTS_MAX = 6,
     SIM_SERVERS = 3,
+    SIM_STRANGERS_MAX = 3,
     SIM_SNAPSHOTS_MAX = 8,
 };
 
@@ -198,6 +200,22 @@ struct server { // one connection to one
     uint64_t wake_ms, close_ms;
 };
 
+struct stranger { // at the TLS port; has no handshake to offer
+    enum peer_state state;
+    struct fake_peer *peer;
+    unsigned kind;
+    size_t sent;
+    bool leaves; // at some time
+    bool queues; // may have to wait until somebody else goes
+    struct buffer in;
+    uint64_t wake_ms, came_ms;
+};
+
+// Comes to the listener when it is time, and does what is due.
+void stranger_start(struct stranger *stranger, const struct sim *sim);
+uint64_t stranger_act(struct stranger *stranger, int listener, bool clean);
+void stranger_free(struct stranger *stranger);
+
 void client_start(struct client *client);
 // Does what is due. Returns when it wants to be called again.
 uint64_t client_act(struct client *client);
@@ -210,6 +228,7 @@ void server_free(struct server *server);
 // --- the world --------------------------------------------------------------------------------
 
 struct sim {
+    const char *folder;
     bool clean;       // nothing fails, nothing is stopped
     bool flaky;       // servers close kept connections
     bool strict;      // the site's `strict`
@@ -223,8 +242,11 @@ struct sim {
     unsigned client_count;
     struct server *servers;
     enum fake_dial server_fates[SIM_SERVERS];
-    int listeners[2];
+    int listeners[2]; // without TLS
     unsigned listen_count;
+    int tls_listener; // of a world with strangers
+    struct stranger strangers[SIM_STRANGERS_MAX];
+    unsigned stranger_count;
     // Reloads and the stop.
     struct settings *settings;
     struct site_count *counts;
@@ -240,7 +262,8 @@ struct sim {
     struct proxy proxy;
 };
 
-// Plays one world from beginning to end. Whatever is wrong ends the program with a sentence.
-void sim_run(uint64_t seed);
+// Plays one world from beginning to end. Whatever is wrong ends the program with a sentence. The
+// folder has the files cert.pem and key.pem.
+void sim_run(uint64_t seed, const char *folder);
 
 #endif

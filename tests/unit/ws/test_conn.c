@@ -9,8 +9,10 @@
 
 #include "core/log.h"
 #include "tls/library.h"
+#include "tls/selfsigned.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -44,15 +46,36 @@ static uint64_t seeds_count(void) {
 #endif
 }
 
+// A folder with a certificate, which goes with the process.
+static char folder[] = "/tmp/ringway-conn-XXXXXX";
+static char certificate_path[64], key_path[64];
+
+static void folder_remove(void) {
+    unlink(certificate_path);
+    unlink(key_path);
+    rmdir(folder);
+}
+
+static void folder_make(void) {
+    static const char *const names[] = {"a"};
+    if (!mkdtemp(folder) || atexit(folder_remove) != 0)
+        fake_fail("no folder for the certificate");
+    snprintf(certificate_path, sizeof certificate_path, "%s/cert.pem", folder);
+    snprintf(key_path, sizeof key_path, "%s/key.pem", folder);
+    if (tls_selfsigned_write(names, 1, 7, certificate_path, key_path) < 0)
+        fake_fail("no certificate");
+}
+
 static void seeds_run(uint64_t first, uint64_t end) {
     struct conf_log nowhere = {.target = LOG_TARGET_NONE};
     tls_library_init();
+    folder_make();
     if (!getenv("RINGWAY_SEED"))
         log_open(&nowhere);
     for (uint64_t seed = first; seed < end; seed++) {
         *running = seed;
         alarm(SEED_SECONDS);
-        sim_run(seed);
+        sim_run(seed, folder);
     }
     tls_library_cleanup();
     exit(EXIT_SUCCESS);
