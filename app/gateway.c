@@ -425,14 +425,15 @@ static bool start(struct gateway *gateway, struct config *config) {
         log_line(LOG_ERROR, NULL, "log %s: %s", config->log.path, strerror(-error));
     if (error == 0 && (error = log_file_open(&gateway->access_file, &config->access_log)) < 0)
         log_line(LOG_ERROR, NULL, "access_log %s: %s", config->access_log.path, strerror(-error));
-    bool good = error == 0;
+    // Signals first: one that comes from here on waits for the loop instead of ending the process.
+    bool good = error == 0 && signals_open(gateway) == 0;
     if (!good)
         config_free(config);
     good = good && settings_start(gateway, config, &problems);
     problems_log(&problems, config->path);
     problems_free(&problems);
-    return good && names_start(gateway) == 0 && signals_open(gateway) == 0 &&
-           pid_file_update(gateway, config) && workers_start(gateway);
+    return good && names_start(gateway) == 0 && pid_file_update(gateway, config) &&
+           workers_start(gateway);
 }
 
 static void say_ready(const struct gateway *gateway) {
