@@ -130,8 +130,10 @@ void fake_socket_close(int fd) {
     socket->open = false;
     if (socket->peer)
         peer_left_by_us(socket->peer);
-    for (struct fake_peer *peer = socket->queue; peer; peer = peer->queued)
-        reset_to_peer(peer); // never accepted
+    for (struct fake_peer *peer = socket->queue; peer; peer = peer->queued) { // never accepted
+        reset_to_peer(peer);
+        peer->closed_by_us = true;
+    }
 }
 
 // --- peers ------------------------------------------------------------------------------------
