@@ -181,7 +181,7 @@ struct client {
     unsigned sending; // place of the call that is being sent
     size_t sent;
     unsigned reading;
-    bool upgraded, closing, finished;
+    bool upgraded, closing, finished, rested;
     struct buffer in, frames;
     struct message message;
     uint64_t wake_ms, pause_until_ms;

@@ -120,8 +120,12 @@ static void receive(struct client *client) {
     uint64_t now_ms = clock_monotonic_ms();
     if (now_ms < client->pause_until_ms)
         return;
-    if (fake_random(200) == 0) // reads nothing for a while
-        client->pause_until_ms = now_ms + fake_random(client->sim->clean ? 300 : 20000);
+    bool long_rest = client->upgraded && !client->rested;
+    if (fake_random(long_rest ? 30 : 200) == 0) { // reads nothing for a while
+        unsigned longest_ms = !client->sim->clean ? 20000 : long_rest ? 4500 : 300;
+        client->pause_until_ms = now_ms + fake_random(longest_ms);
+        client->rested |= long_rest; // twice so long, and the idle timeout would come
+    }
     wire_recv(&client->wire, &client->in);
     while (response_read(client))
         continue;
