@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define COMMAND_BYTES_MAX 64
+#define COMMAND_BYTES_MAX 512
 // What a client gets to say its line and take the answer.
 #define CLIENT_MS 10000
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/gateway.h"
 
+#include "app/command_cert.h"
 #include "app/problems.h"
 #include "core/address.h"
 #include "core/container.h"
@@ -153,6 +154,58 @@ static void tickets_rotate(struct timer *timer) {
     tickets_schedule(gateway);
 }
 
+// --- certificates -----------------------------------------------------------------------------
+
+// On the ACME thread.
+static void certificates_changed(void *context) {
+    struct gateway *gateway = context;
+    eventfd_write(gateway->acme_event, 1);
+}
+
+// The same configuration with the new certificates is put in force; connections go on.
+static void certificates_arrived(struct op *op, int result, uint8_t *buffer) {
+    (void)result, (void)buffer;
+    struct gateway *gateway = container_of(op, struct gateway, acme_op);
+    struct problems problems = {0};
+    struct settings *settings =
+        gateway->stops > 0
+            ? NULL
+            : settings_renew(gateway->settings, tickets_for(gateway, gateway->settings->config),
+                             &gateway->site_counts, &problems);
+    problems_log(&problems, gateway->options.config_path);
+    problems_free(&problems);
+    if (settings) {
+        settings_drop(gateway->settings, &gateway->site_counts);
+        gateway->settings = settings;
+        if (publish(gateway))
+            log_line(LOG_INFO, NULL, "certificates have been renewed");
+        else
+            log_line(LOG_ERROR, NULL, "out of memory: the old certificates stay in use");
+    }
+    ring_read(gateway->worker.ring, op, gateway->acme_event, &gateway->acme_event_value,
+              sizeof gateway->acme_event_value);
+}
+
+// Has ACME care for the configuration in force; starts it when that is the first to need it.
+static int certificates_watch(struct gateway *gateway) {
+    struct config *config = gateway->settings->config;
+    if (!gateway->acme && !config->acme.enabled)
+        return 0;
+    if (!gateway->acme) {
+        gateway->acme_event = eventfd(0, EFD_CLOEXEC);
+        int error = gateway->acme_event < 0
+                        ? -errno
+                        : acme_start(&gateway->acme, certificates_changed, gateway);
+        if (error)
+            return error;
+        gateway->acme_op.done = certificates_arrived;
+        ring_read(gateway->worker.ring, &gateway->acme_op, gateway->acme_event,
+                  &gateway->acme_event_value, sizeof gateway->acme_event_value);
+    }
+    acme_watch(gateway->acme, config);
+    return 0;
+}
+
 // --- reload -----------------------------------------------------------------------------------
 
 // Everything is checked and opened before anything changes.
@@ -187,6 +240,8 @@ bool gateway_reload(struct gateway *gateway, struct problems *problems) {
     resolver_watch(gateway->resolver, resolved, config->resolve_every_ms);
     tickets_schedule(gateway);
     pid_file_update(gateway, config);
+    if (certificates_watch(gateway) < 0)
+        log_line(LOG_ERROR, NULL, "acme could not be started: no certificates are renewed");
     if (publish(gateway))
         return true;
     problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0},
@@ -277,6 +332,8 @@ static bool command(void *context, const char *name, FILE *out) {
         print_status(gateway, out);
         return true;
     }
+    if (strncmp(name, "cert ", 5) == 0)
+        return command_cert(gateway->acme, name + 5, out);
     if (strcmp(name, "reload") != 0) {
         fprintf(out, "unknown command '%s'\n", name);
         return false;
@@ -457,6 +514,8 @@ static void say_ready(const struct gateway *gateway) {
 
 static void end(struct gateway *gateway) {
     control_close(&gateway->control);
+    if (gateway->acme)
+        acme_stop(gateway->acme);
     if (gateway->resolver)
         resolver_stop(gateway->resolver);
     for (unsigned i = 0; gateway->proxies && i < gateway->shared.worker_count; i++)
@@ -504,6 +563,8 @@ int gateway_run(const struct gateway_options *options, struct config *config) {
         return 1;
     }
     say_ready(&gateway);
+    if (certificates_watch(&gateway) < 0)
+        log_line(LOG_ERROR, NULL, "acme could not be started: no certificates are renewed");
     error = worker_loop(&gateway.worker);
     end(&gateway);
     worker_close(&gateway.worker);

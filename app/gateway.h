@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The running process, as the main thread sees it: workers, the snapshot in force, signals, the
-// control socket, names being resolved, ticket keys being rotated.
+// control socket, names being resolved, certificates being got, ticket keys being rotated.
 //
 // Life: `gateway_run` from start to the last connection. Everything in here is the main thread's,
 // except `resolved_pending`, which the resolver's thread fills.
 #ifndef RINGWAY_APP_GATEWAY_H
 #define RINGWAY_APP_GATEWAY_H
 
+#include "acme/acme.h"
 #include "app/control.h"
 #include "app/listen.h"
 #include "route/resolver.h"
@@ -41,6 +42,10 @@ struct gateway {
     int resolved_event; // eventfd: resolved_pending has been filled
     uint64_t resolved_event_value;
     struct op resolved_op;
+    struct acme *acme; // NULL: not started
+    int acme_event;    // eventfd: the state folder has a new certificate
+    uint64_t acme_event_value;
+    struct op acme_op;
     int signals; // signalfd
     struct signalfd_siginfo signal;
     struct op signal_op;

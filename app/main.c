@@ -14,6 +14,8 @@ static const struct {
      "serve what FILE configures, in the foreground"},
     {"check", verb_check, "-c FILE", "say everything that is wrong with FILE"},
     {"reload", verb_reload, "-c FILE", "have the gateway that runs FILE read it again"},
+    {"cert", verb_cert, "list|show|issue|renew -c FILE [--json] [SITE...]",
+     "see to certificates that come by ACME"},
     {"status", verb_status, "-c FILE", "print what the gateway that runs FILE has counted"},
     {"demo", verb_demo, "[--port N]", "serve a WebSocket echo page on https://localhost:8443"},
     {"schema", verb_schema, "[--man]", "print the JSON Schema of the configuration"},

@@ -9,6 +9,7 @@ int verb_run(int count, char **arguments);
 int verb_check(int count, char **arguments);
 int verb_reload(int count, char **arguments);
 int verb_status(int count, char **arguments);
+int verb_cert(int count, char **arguments);
 int verb_demo(int count, char **arguments);
 int verb_schema(int count, char **arguments);
 int verb_version(int count, char **arguments);

@@ -70,6 +70,7 @@ struct config *config_parse(const char *text, size_t size_bytes, const char *nam
     struct conf_arena *arena = arena_new(), *tree_arena = arena_new();
     struct config *config = arena_alloc(arena, 1, sizeof(*config));
     config->arena = arena;
+    atomic_init(&config->references, 1);
     config->path = arena_copy(arena, name, strlen(name));
     config->folder = arena_copy(arena, folder, strlen(folder));
     struct config_reader reader = {.config = config, .arena = arena, .problems = problems};
@@ -128,7 +129,12 @@ bool config_reload_allowed(const struct config *old, const struct config *new,
     return allowed;
 }
 
+struct config *config_hold(struct config *config) {
+    atomic_fetch_add_explicit(&config->references, 1, memory_order_relaxed);
+    return config;
+}
+
 void config_free(struct config *config) {
-    if (config)
+    if (config && atomic_fetch_sub_explicit(&config->references, 1, memory_order_acq_rel) == 1)
         arena_free(config->arena);
 }

@@ -5,13 +5,14 @@
 // addresses are opened by the layers that use them, which report through the same problem list, so
 // that every message carries file:line:column.
 //
-// Life: `config_load` makes it, everything in it lives in its one arena, `config_free` ends all of
-// it. Immutable after loading; any thread may read it.
+// Life: `config_load` makes it, everything in it lives in its one arena, the last `config_free` ends
+// all of it. Immutable after loading; any thread may read it.
 #ifndef RINGWAY_CORE_CONFIG_H
 #define RINGWAY_CORE_CONFIG_H
 
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -90,6 +91,26 @@ struct conf_certificate {
 
 enum tls_version { TLS_VERSION_1_2, TLS_VERSION_1_3 };
 
+// How a certificate authority is shown that a site's names are ours (RFC 8555 §8, RFC 8737). AUTO:
+// what can work, one after the other.
+enum acme_challenge {
+    ACME_CHALLENGE_AUTO,
+    ACME_CHALLENGE_HTTP_01,
+    ACME_CHALLENGE_TLS_ALPN_01,
+    ACME_CHALLENGE_DNS_01,
+};
+
+// How certificates are got and renewed.
+struct conf_acme {
+    bool enabled; // the file has the section
+    bool agree_tos;
+    const char *email;     // NULL: none
+    const char *directory; // URL
+    const char *ca_file;   // NULL: the system's roots
+    const char *state_dir;
+    bool reuse_key;
+};
+
 enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
 
 struct conf_upstream;
@@ -117,7 +138,11 @@ struct conf_site {
     size_t host_count;
     struct conf_certificate *certificates; // tls.certificate/tls.key; several side by side
     size_t certificate_count;
-    bool acme; // `tls.acme`: its certificate comes by ACME; nothing acts on it yet
+    enum acme_challenge acme_challenge; // `tls.acme`
+    bool acme_named;                    // `tls.acme` is there
+    const char *acme_file;   // PEM file that ACME keeps its certificate in; NULL: it does not
+    const char **acme_hosts; // with `acme_file`: those of the hosts that it is made out to
+    size_t acme_host_count;
     enum tls_version min_version;
     uint64_t max_body_bytes;  // CONFIG_UNLIMITED
     uint64_t max_connections; // CONFIG_UNLIMITED
@@ -166,6 +191,7 @@ struct config {
     unsigned ticket_rotation_s;                // 0 = no session tickets
     unsigned resolve_every_ms;                 // how often upstream names are looked up again
     struct conf_log log, access_log;
+    struct conf_acme acme;
     struct conf_cidr *trusted; // peers whose X-Forwarded-* fields are believed
     size_t trusted_count;
     struct conf_listen *listens; // with the implied :80 and :443 when the file names none
@@ -177,6 +203,7 @@ struct config {
     struct conf_upstream *upstreams;
     size_t upstream_count;
     struct conf_arena *arena; // owns everything above
+    atomic_uint references;
 };
 
 // Reads and checks `path`. Every problem found goes to `problems`, not only the first. Returns NULL
@@ -192,7 +219,10 @@ struct config *config_parse(const char *text, size_t size_bytes, const char *nam
 bool config_reload_allowed(const struct config *old, const struct config *new,
                            struct problems *problems);
 
-// Ends the configuration and every string in it. NULL is allowed.
+// One reference more; each is dropped by `config_free`. Any thread. Returns `config`.
+struct config *config_hold(struct config *config);
+
+// Drops one reference; the last one ends the configuration and every string in it. NULL is allowed.
 void config_free(struct config *config);
 
 #endif

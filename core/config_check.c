@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/address.h"
+#include "core/config_acme.h"
 #include "core/config_address.h"
 
 static void listens_imply(struct config_reader *reader);
@@ -24,6 +25,7 @@ void config_check(struct config_reader *reader) {
     sites_complete(reader->config);
     hosts_check(reader);
     upstreams_link(reader);
+    config_acme_check(reader);
     certificates_check(reader);
 }
 
@@ -185,7 +187,7 @@ static void certificates_check(struct config_reader *reader) {
         return;
     for (size_t i = 0; i < config->site_count; i++) {
         const struct conf_site *site = &config->sites[i];
-        if (site->certificate_count == 0 && !site->acme)
+        if (site->certificate_count == 0 && !site->acme_named)
             problems_add(reader->problems, PROBLEM_ERROR, site->pos,
                          "the site \"%.64s\" has no certificate, and there is a listener with TLS; "
                          "add tls: {certificate: cert.pem, key: key.pem} here, or \"certificates\" "

@@ -70,7 +70,7 @@ static void site_read(struct config_reader *reader, const struct option *option,
     struct site_entry entry = {.site = {
                                    .pos = value->key->pos,
                                    .name = arena_copy(reader->arena, name.ptr, name.len),
-                                   .acme = site_has_acme(value),
+                                   .acme_named = site_has_acme(value),
                                }};
     entry.site.hosts = arena_alloc(reader->arena, hosts_max, sizeof(*site->hosts));
     entry.site.host_positions =

@@ -27,6 +27,7 @@
 #define VERSION_COUNT (TLS_VERSION_1_3 + 1)
 
 struct tls_certificate {
+    unsigned references;
     enum tls_key_kind key_kind;
     time_t not_before, not_after;
     char **names;
@@ -126,14 +127,20 @@ struct tls_certificate *tls_certificate_parse(struct str chain, struct str key,
         problems_add(problems, PROBLEM_ERROR, from->pos, "out of memory");
         return NULL;
     }
+    certificate->references = 1;
     if (leaf_read(&loading) && dates_check(&loading) && contexts_make(&loading, tickets))
         return certificate;
     tls_certificate_free(certificate);
     return NULL;
 }
 
+struct tls_certificate *tls_certificate_hold(struct tls_certificate *certificate) {
+    certificate->references++;
+    return certificate;
+}
+
 void tls_certificate_free(struct tls_certificate *certificate) {
-    if (certificate == NULL)
+    if (certificate == NULL || --certificate->references > 0)
         return;
     for (size_t i = 0; i < VERSION_COUNT; i++)
         wolfSSL_CTX_free(certificate->contexts[i]); // wipes the key
@@ -343,7 +350,8 @@ static bool bad_key_error(const struct loading *loading) {
 static bool contexts_make(struct loading *loading, struct tls_tickets *tickets) {
     enum tls_context_verdict verdict = TLS_CONTEXT_MADE;
     for (int version = 0; version < VERSION_COUNT && verdict == TLS_CONTEXT_MADE; version++)
-        verdict = tls_context_make(loading->chain, loading->key, (enum tls_version)version, tickets,
+        verdict = tls_context_make(loading->chain, loading->key, TLS_CONTEXT_CHECK_KEY,
+                                   (enum tls_version)version, tickets,
                                    &loading->certificate->contexts[version]);
     switch (verdict) {
     case TLS_CONTEXT_MADE:

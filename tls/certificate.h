@@ -35,7 +35,11 @@ struct tls_certificate *tls_certificate_parse(struct str chain, struct str key,
                                               struct tls_tickets *tickets, time_t now,
                                               struct problems *problems);
 
-// Wipes the key. NULL is allowed. No session may be using it.
+// One reference more; each is dropped by tls_certificate_free. Main thread. Returns `certificate`.
+struct tls_certificate *tls_certificate_hold(struct tls_certificate *certificate);
+
+// Drops one reference; with the last one the key is wiped, and no session may be using it. NULL is
+// allowed. Main thread.
 void tls_certificate_free(struct tls_certificate *certificate);
 
 // What its key is, one of the set. Any thread.

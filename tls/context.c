@@ -22,8 +22,8 @@ static bool context_configure(WOLFSSL_CTX *context, enum tls_version min_version
     return true;
 }
 
-static enum tls_context_verdict context_load(WOLFSSL_CTX *context, struct str chain,
-                                             struct str key) {
+static enum tls_context_verdict context_load(WOLFSSL_CTX *context, struct str chain, struct str key,
+                                             enum tls_context_check check) {
     const unsigned char *chain_bytes = (const unsigned char *)chain.ptr;
     const unsigned char *key_bytes = (const unsigned char *)key.ptr;
     if (wolfSSL_CTX_use_certificate_chain_buffer(context, chain_bytes, (long)chain.len) !=
@@ -32,12 +32,13 @@ static enum tls_context_verdict context_load(WOLFSSL_CTX *context, struct str ch
     if (wolfSSL_CTX_use_PrivateKey_buffer(context, key_bytes, (long)key.len,
                                           WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
         return TLS_CONTEXT_BAD_KEY;
-    if (wolfSSL_CTX_check_private_key(context) != WOLFSSL_SUCCESS)
+    if (check == TLS_CONTEXT_CHECK_KEY && wolfSSL_CTX_check_private_key(context) != WOLFSSL_SUCCESS)
         return TLS_CONTEXT_KEY_MISMATCH;
     return TLS_CONTEXT_MADE;
 }
 
 enum tls_context_verdict tls_context_make(struct str chain, struct str key,
+                                          enum tls_context_check check,
                                           enum tls_version min_version, struct tls_tickets *tickets,
                                           WOLFSSL_CTX **context) {
     enum tls_context_verdict verdict = TLS_CONTEXT_FAILED;
@@ -45,7 +46,7 @@ enum tls_context_verdict tls_context_make(struct str chain, struct str key,
     if (*context == NULL)
         return verdict;
     if (context_configure(*context, min_version))
-        verdict = context_load(*context, chain, key);
+        verdict = context_load(*context, chain, key, check);
     if (verdict != TLS_CONTEXT_MADE) {
         wolfSSL_CTX_free(*context);
         *context = NULL;

@@ -16,6 +16,7 @@
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
+#include "tls/challenge.h"
 #include "tls/suite.h"
 #include "tls/wire.h"
 
@@ -167,10 +168,15 @@ static enum tls_handshake_verdict hello_step(struct tls_handshake *handshake) {
 
 static bool session_open(struct tls_handshake *handshake, const struct tls_pick *pick,
                          const struct tls_hello *hello);
+static bool challenge_open(struct tls_handshake *handshake, const struct tls_hello *hello);
 
 static enum tls_handshake_verdict session_begin(struct tls_handshake *handshake,
                                                 const struct tls_hello *hello) {
     struct tls_pick pick;
+    if (hello->alpn & TLS_ALPN_ACME && challenge_open(handshake, hello)) {
+        handshake->phase = PHASE_SESSION;
+        return session_step(handshake);
+    }
     if (hello->alpn != 0 && !(hello->alpn & (TLS_ALPN_HTTP_1_1 | TLS_ALPN_HTTP_1_0)))
         return fail_alert(handshake, TLS_ALERT_NO_APPLICATION_PROTOCOL, "agreeing on a protocol",
                           "the client does not offer http/1.1");
@@ -205,19 +211,29 @@ static bool ticket_bind(struct tls_handshake *handshake, const struct tls_host *
     return wc_Sha256Hash((const byte *)text, (word32)size, handshake->wire.ticket_binding) == 0;
 }
 
+static bool session_configure(struct tls_handshake *handshake, const struct tls_hello *hello,
+                              const char *protocol);
+
 static bool session_open(struct tls_handshake *handshake, const struct tls_pick *pick,
                          const struct tls_hello *hello) {
-    char protocol[] = "http/1.1";
-    if (!(hello->alpn & TLS_ALPN_HTTP_1_1)) // our preference counts, not the client's order
-        memcpy(protocol, "http/1.0", sizeof protocol);
-    const char *name = hello->server_name;
+    const char *protocol = NULL;
+    if (hello->alpn != 0) // our preference counts, not the client's order
+        protocol = hello->alpn & TLS_ALPN_HTTP_1_1 ? "http/1.1" : "http/1.0";
     handshake->session =
         wolfSSL_new(tls_certificate_context(pick->certificate, pick->host->min_version));
+    return session_configure(handshake, hello, protocol) && ticket_bind(handshake, pick->host);
+}
+
+static bool session_configure(struct tls_handshake *handshake, const struct tls_hello *hello,
+                              const char *protocol) {
     WOLFSSL *session = handshake->session;
+    const char *name = hello->server_name;
+    char list[16];
     if (session == NULL || !tls_wire_attach(&handshake->wire, session))
         return false;
-    if (hello->alpn != 0 && wolfSSL_UseALPN(session, protocol, sizeof protocol - 1,
-                                            WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
+    if (protocol != NULL &&
+        wolfSSL_UseALPN(session, strcpy(list, protocol), (unsigned)strlen(protocol),
+                        WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
         return false;
     // The name is decided; wolfSSL is only to acknowledge it, in whatever case it was written.
     if (name[0] != '\0') {
@@ -226,7 +242,21 @@ static bool session_open(struct tls_handshake *handshake, const struct tls_pick 
             return false;
         wolfSSL_SNI_SetOptions(session, WOLFSSL_SNI_HOST_NAME, WOLFSSL_SNI_ANSWER_ON_MISMATCH);
     }
-    return ticket_bind(handshake, pick->host);
+    return true;
+}
+
+// A session with the certificate that answers an ACME server, if it has asked for this name (RFC
+// 8737 §3). The site's own rules do not hold for it.
+static bool challenge_open(struct tls_handshake *handshake, const struct tls_hello *hello) {
+    handshake->session = tls_challenge_session(hello->server_name);
+    if (handshake->session == NULL)
+        return false;
+    handshake->info.challenge = session_configure(handshake, hello, "acme-tls/1");
+    if (handshake->info.challenge)
+        return true;
+    wolfSSL_free(handshake->session);
+    handshake->session = NULL;
+    return false;
 }
 
 // --- the session -------------------------------------------------------------------------------

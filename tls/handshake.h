@@ -36,6 +36,7 @@ struct tls_handshake_info {
     const char *group; // of the key exchange; "" when the library does not tell
     bool resumed;
     bool alpn;                        // HTTP/1 was agreed, not only assumed
+    bool challenge;                   // the client is an ACME server and has seen what it wanted
     void *site;                       // see struct tls_pick
     char server_name[TLS_HOST_BYTES]; // "": none
 };

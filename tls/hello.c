@@ -320,9 +320,10 @@ static bool alpn_parse(struct cursor body, struct tls_hello *out) {
         if (!list.ok || name.left == 0)
             return false;
         struct str protocol = {(const char *)name.at, name.left};
-        out->alpn |= str_eq(protocol, STR("http/1.1"))   ? TLS_ALPN_HTTP_1_1
-                     : str_eq(protocol, STR("http/1.0")) ? TLS_ALPN_HTTP_1_0
-                                                         : TLS_ALPN_OTHER;
+        out->alpn |= str_eq(protocol, STR("http/1.1"))     ? TLS_ALPN_HTTP_1_1
+                     : str_eq(protocol, STR("http/1.0"))   ? TLS_ALPN_HTTP_1_0
+                     : str_eq(protocol, STR("acme-tls/1")) ? TLS_ALPN_ACME
+                                                           : TLS_ALPN_OTHER;
     }
     return list.ok;
 }

@@ -33,6 +33,7 @@ enum tls_alpn {
     TLS_ALPN_HTTP_1_1 = 1 << 0,
     TLS_ALPN_HTTP_1_0 = 1 << 1,
     TLS_ALPN_OTHER = 1 << 2,
+    TLS_ALPN_ACME = 1 << 3, // acme-tls/1: an authority looks for proof of a name (RFC 8737)
 };
 
 enum tls_hello_verdict {

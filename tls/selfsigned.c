@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// wolfCrypt makes the certificate; the subject alternative name is handed to it as DER (RFC 5280
-// §4.2.1.6), which is written here by hand: a sequence of tagged strings.
+// wolfCrypt makes the certificate, tls/names.h the names in it.
 #include "tls/selfsigned.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "tls/names.h"
 
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
@@ -21,10 +20,8 @@
 
 #define DER_BYTES 2048
 #define KEY_BYTES 32
+#define CHALLENGE_DAYS 7
 #define NAMES_BYTES 1024
-#define SEQUENCE_HEADER_BYTES 4
-
-enum general_name { NAME_DNS = 0x82, NAME_ADDRESS = 0x87 };
 
 // Everything the making needs; too large for a stack.
 struct making {
@@ -32,14 +29,28 @@ struct making {
     WC_RNG random;
     ecc_key key;
     uint8_t der[DER_BYTES];
+    uint8_t value[2 + TLS_CHALLENGE_DIGEST_BYTES]; // of the acmeIdentifier extension
 };
 
-static int names_encode(Cert *certificate, const char *const names[], size_t name_count);
+static int make(const char *const names[], size_t name_count, unsigned days, const uint8_t *digest,
+                struct tls_selfsigned *out);
+static int names_set(Cert *certificate, const char *const names[], size_t name_count);
+static int digest_set(struct making *making, const uint8_t *digest);
 static int certificate_make(struct making *making, unsigned days, struct tls_selfsigned *out);
 static int key_export(struct making *making, struct tls_selfsigned *out);
 
 int tls_selfsigned_make(const char *const names[], size_t name_count, unsigned days,
                         struct tls_selfsigned *out) {
+    return make(names, name_count, days, NULL, out);
+}
+
+int tls_selfsigned_challenge(const char *name, const uint8_t digest[TLS_CHALLENGE_DIGEST_BYTES],
+                             struct tls_selfsigned *out) {
+    return make(&name, 1, CHALLENGE_DAYS, digest, out);
+}
+
+static int make(const char *const names[], size_t name_count, unsigned days, const uint8_t *digest,
+                struct tls_selfsigned *out) {
     struct making *making = calloc(1, sizeof *making);
     memset(out, 0, sizeof *out);
     if (making == NULL)
@@ -51,7 +62,9 @@ int tls_selfsigned_make(const char *const names[], size_t name_count, unsigned d
         goto free_random;
     if (wc_InitCert(&making->certificate) == 0 &&
         wc_ecc_make_key_ex(&making->random, KEY_BYTES, &making->key, ECC_SECP256R1) == 0)
-        result = names_encode(&making->certificate, names, name_count);
+        result = names_set(&making->certificate, names, name_count);
+    if (result == 0 && digest != NULL)
+        result = digest_set(making, digest);
     if (result == 0)
         result = certificate_make(making, days, out);
     if (result == 0)
@@ -65,63 +78,28 @@ free_making:
     return result;
 }
 
-// --- names -------------------------------------------------------------------------------------
+// --- extensions --------------------------------------------------------------------------------
 
-static bool is_host(const char *name) {
-    if (strncmp(name, "*.", 2) == 0)
-        name += 2;
-    size_t allowed =
-        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
-    return allowed > 0 && name[allowed] == '\0' && allowed <= 250;
+static int names_set(Cert *certificate, const char *const names[], size_t name_count) {
+    ssize_t size = tls_names_encode(names, name_count, certificate->altNames, NAMES_BYTES);
+    certificate->altNamesSz = size > 0 ? (int)size : 0;
+    return size > 0 ? 0 : (int)size;
 }
 
-// Appends one tagged string; false when it does not fit.
-static bool name_append(uint8_t *names, size_t *size, enum general_name tag, const void *bytes,
-                        size_t n) {
-    size_t length_bytes = n < 128 ? 1 : 2;
-    if (*size + 1 + length_bytes + n > NAMES_BYTES)
-        return false;
-    names[(*size)++] = (uint8_t)tag;
-    if (length_bytes == 2)
-        names[(*size)++] = 0x81;
-    names[(*size)++] = (uint8_t)n;
-    memcpy(names + *size, bytes, n);
-    *size += n;
-    return true;
-}
-
-static bool name_encode(uint8_t *names, size_t *size, const char *name) {
-    uint8_t address[16];
-    if (inet_pton(AF_INET, name, address) == 1)
-        return name_append(names, size, NAME_ADDRESS, address, 4);
-    if (inet_pton(AF_INET6, name, address) == 1)
-        return name_append(names, size, NAME_ADDRESS, address, 16);
-    return is_host(name) && name_append(names, size, NAME_DNS, name, strlen(name));
-}
-
-static int names_encode(Cert *certificate, const char *const names[], size_t name_count) {
-    _Static_assert(sizeof certificate->altNames >= NAMES_BYTES + SEQUENCE_HEADER_BYTES,
-                   "room for the names");
-    uint8_t *der = certificate->altNames;
-    size_t size = 0;
-    for (size_t i = 0; i < name_count; i++)
-        if (!name_encode(der + SEQUENCE_HEADER_BYTES, &size, names[i]))
-            return -EINVAL;
-    if (size == 0)
-        return -EINVAL;
-    // DER wants the shortest form of the length (X.690 §10.1).
-    uint8_t header[SEQUENCE_HEADER_BYTES] = {0x30};
-    size_t header_size = 0;
-    header[++header_size] = (uint8_t)(size < 128 ? size : size < 256 ? 0x81 : 0x82);
-    if (size >= 256)
-        header[++header_size] = (uint8_t)(size >> 8);
-    if (size >= 128)
-        header[++header_size] = (uint8_t)size;
-    header_size++;
-    memmove(der + header_size, der + SEQUENCE_HEADER_BYTES, size);
-    memcpy(der, header, header_size);
-    certificate->altNamesSz = (int)(header_size + size);
-    return 0;
+static int digest_set(struct making *making, const uint8_t *digest) {
+#if defined(WOLFSSL_CUSTOM_OID) && defined(HAVE_OID_ENCODING)
+    // The extension's value is an OCTET STRING (RFC 8737 §3), which the library only points to.
+    making->value[0] = 0x04;
+    making->value[1] = TLS_CHALLENGE_DIGEST_BYTES;
+    memcpy(making->value + 2, digest, TLS_CHALLENGE_DIGEST_BYTES);
+    return wc_SetCustomExtension(&making->certificate, 1, "1.3.6.1.5.5.7.1.31", making->value,
+                                 sizeof making->value) == 0
+               ? 0
+               : -EIO;
+#else
+    (void)making, (void)digest;
+    return -ENOTSUP;
+#endif
 }
 
 // --- certificate and key -----------------------------------------------------------------------

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes a self-signed P-256 certificate for trying things out: the demo and the tests.
+// Makes a self-signed P-256 certificate: for the demo and the tests, for a site whose real one has
+// not come yet, and to answer an ACME server with.
 #ifndef RINGWAY_TLS_SELFSIGNED_H
 #define RINGWAY_TLS_SELFSIGNED_H
 
 #include <stddef.h>
+#include <stdint.h>
 
+#define TLS_CHALLENGE_DIGEST_BYTES 32
 #define TLS_SELFSIGNED_PEM_BYTES 4096
 
 // A certificate and its key as terminated PEM texts. The holder wipes the key.
@@ -19,8 +22,13 @@ struct tls_selfsigned {
 int tls_selfsigned_make(const char *const names[], size_t name_count, unsigned days,
                         struct tls_selfsigned *out);
 
-// The same into two files; the key's has mode 0600. Existing files are replaced. 0 or negative
-// errno.
+// The answer to a tls-alpn-01 challenge: for one name, with `digest` (of the key authorization) in
+// the acmeIdentifier extension (RFC 8737 §3). As above; -ENOTSUP when the library cannot.
+int tls_selfsigned_challenge(const char *name, const uint8_t digest[TLS_CHALLENGE_DIGEST_BYTES],
+                             struct tls_selfsigned *out);
+
+// The same as tls_selfsigned_make into two files; the key's has mode 0600. Existing files are
+// replaced. 0 or negative errno.
 int tls_selfsigned_write(const char *const names[], size_t name_count, unsigned days,
                          const char *certificate_path, const char *key_path);
 

@@ -33,6 +33,13 @@ struct owned {
     struct owned *next;
 };
 
+// Where a certificate came from.
+struct source_row {
+    struct tls_certificate *certificate;
+    UT_hash_handle hh;
+    char source[];
+};
+
 struct tls_store {
     enum unknown_sni unknown_sni;
     struct host_row *hosts;
@@ -40,6 +47,7 @@ struct tls_store {
     struct name_row *names;
     struct tls_certificate *default_common; // the first added
     struct owned *owned;
+    struct source_row *sources;
 };
 
 // Certificates to choose from.
@@ -69,6 +77,7 @@ void tls_store_free(struct tls_store *store) {
         return;
     struct host_row *host, *next_host;
     struct name_row *name, *next_name;
+    struct source_row *source, *next_source;
     HASH_ITER(hh, store->hosts, host, next_host) {
         HASH_DEL(store->hosts, host);
         free((char *)host->host.pattern);
@@ -78,6 +87,10 @@ void tls_store_free(struct tls_store *store) {
     HASH_ITER(hh, store->names, name, next_name) {
         HASH_DEL(store->names, name);
         free(name);
+    }
+    HASH_ITER(hh, store->sources, source, next_source) {
+        HASH_DEL(store->sources, source);
+        free(source);
     }
     for (struct owned *owned = store->owned, *next; owned != NULL; owned = next) {
         next = owned->next;
@@ -115,6 +128,25 @@ void tls_store_own(struct tls_store *store, struct tls_certificate *certificate)
     struct owned *owned = memory(sizeof *owned);
     *owned = (struct owned){certificate, store->owned};
     store->owned = owned;
+}
+
+void tls_store_remember(struct tls_store *store, const char *source,
+                        struct tls_certificate *certificate) {
+    struct source_row *row;
+    HASH_FIND_STR(store->sources, source, row);
+    if (row != NULL)
+        return;
+    size_t size = strlen(source) + 1;
+    row = memory(sizeof *row + size);
+    row->certificate = certificate;
+    memcpy(row->source, source, size);
+    HASH_ADD_STR(store->sources, source, row);
+}
+
+struct tls_certificate *tls_store_recall(const struct tls_store *store, const char *source) {
+    struct source_row *row;
+    HASH_FIND_STR(store->sources, source, row);
+    return row != NULL ? tls_certificate_hold(row->certificate) : NULL;
 }
 
 static struct name_row *name_find(const struct tls_store *store, const char *name) {

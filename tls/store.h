@@ -35,13 +35,16 @@ struct tls_pick {
     void *site; // the site the client named; NULL when it named none, or an unknown one
 };
 
-// Builds the store of a configuration: the sites' own certificates, then the files and folders
-// (*.pem) under `certificates:`. `sites[i]` stands for config->sites[i] in picks. All problems are
-// reported; NULL if one of them is an error. `tickets` (NULL: no resumption) must outlive it.
-// Blocking, main thread.
+// Builds the store of a configuration: the sites' own certificates, those that ACME keeps for them
+// (a self-signed placeholder while there is none), then the files and folders (*.pem) under
+// `certificates:`. `sites[i]` stands for config->sites[i] in picks. All problems are reported; NULL
+// if one of them is an error. `tickets` (NULL: no resumption) must outlive it.
+//
+// `previous` (NULL: none) is a store of the same configuration, tickets included: only ACME's files
+// that have changed since are read, everything else is shared with it. Blocking, main thread.
 struct tls_store *tls_store_load(const struct config *config, void *const sites[],
-                                 struct tls_tickets *tickets, time_t now,
-                                 struct problems *problems);
+                                 struct tls_tickets *tickets, const struct tls_store *previous,
+                                 time_t now, struct problems *problems);
 
 // An empty store, for filling by hand with the three functions below.
 struct tls_store *tls_store_new(enum unknown_sni unknown_sni);
@@ -58,6 +61,13 @@ void tls_store_add_host(struct tls_store *store, const char *pattern, void *site
 
 // Takes over a certificate that belongs to sites.
 void tls_store_own(struct tls_store *store, struct tls_certificate *certificate);
+
+// Keeps in mind where a certificate of the store came from. The text is copied.
+void tls_store_remember(struct tls_store *store, const char *source,
+                        struct tls_certificate *certificate);
+
+// One more reference to the certificate that came from there; NULL when there is none.
+struct tls_certificate *tls_store_recall(const struct tls_store *store, const char *source);
 
 // Takes over a certificate that serves every host its names cover.
 void tls_store_add_common(struct tls_store *store, struct tls_certificate *certificate);

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From the configuration to a store: certificates of sites, common certificates from files and
-// folders, and a warning for every host that nothing covers.
+// From the configuration to a store: certificates of sites, those that ACME keeps for them, common
+// certificates from files and folders, and a warning for every host that nothing covers.
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tls/selfsigned.h"
 #include "tls/store.h"
+
+#define PLACEHOLDER_DAYS 3650
 
 struct loading {
     const struct config *config;
     struct tls_store *store;
     struct tls_tickets *tickets;
+    const struct tls_store *previous;
     time_t now;
     struct problems *problems;
     struct tls_certificate **common; // for the check of coverage; the store owns them
@@ -27,12 +32,13 @@ static void coverage_check(const struct loading *loading, const struct conf_site
 static bool has_tls_listener(const struct config *config);
 
 struct tls_store *tls_store_load(const struct config *config, void *const sites[],
-                                 struct tls_tickets *tickets, time_t now,
-                                 struct problems *problems) {
+                                 struct tls_tickets *tickets, const struct tls_store *previous,
+                                 time_t now, struct problems *problems) {
     size_t errors_before = problems->errors;
     struct loading loading = {.config = config,
                               .store = tls_store_new(config->unknown_sni),
                               .tickets = tickets,
+                              .previous = previous,
                               .now = now,
                               .problems = problems};
     for (size_t i = 0; i < config->site_count; i++)
@@ -73,33 +79,106 @@ static void own_coverage_check(const struct loading *loading, const struct conf_
                          "no certificate of this site is made out to \"%s\"", site->hosts[i]);
 }
 
+// The certificate of a source: the previous store's, or a new one.
+static struct tls_certificate *file_load(const struct loading *loading,
+                                         const struct conf_certificate *from) {
+    struct tls_certificate *certificate =
+        loading->previous ? tls_store_recall(loading->previous, from->certificate_path) : NULL;
+    if (certificate == NULL)
+        certificate = tls_certificate_load(from, loading->tickets, loading->now, loading->problems);
+    if (certificate != NULL)
+        tls_store_remember(loading->store, from->certificate_path, certificate);
+    return certificate;
+}
+
+static struct tls_certificate *acme_load(struct loading *loading, const struct conf_site *site);
+
 static void site_load(struct loading *loading, const struct conf_site *site, void *tag) {
     struct tls_certificate **certificates =
-        calloc(site->certificate_count + 1, sizeof(*certificates));
+        calloc(site->certificate_count + 2, sizeof(*certificates));
     size_t count = 0;
     if (certificates == NULL)
         abort();
     for (size_t i = 0; i < site->certificate_count; i++) {
-        struct tls_certificate *certificate = tls_certificate_load(
-            &site->certificates[i], loading->tickets, loading->now, loading->problems);
+        struct tls_certificate *certificate = file_load(loading, &site->certificates[i]);
         if (certificate == NULL)
             continue;
         tls_store_own(loading->store, certificate);
         certificates[count++] = certificate;
     }
+    if (count > 0)
+        own_coverage_check(loading, site, certificates, count);
+    if (site->acme_file) {
+        certificates[count] = acme_load(loading, site);
+        tls_store_own(loading->store, certificates[count++]);
+    }
     for (size_t i = 0; i < site->host_count; i++)
         tls_store_add_host(loading->store, site->hosts[i], tag, site->min_version, certificates,
                            count);
-    if (count > 0)
-        own_coverage_check(loading, site, certificates, count);
     free(certificates);
+}
+
+// --- ACME --------------------------------------------------------------------------------------
+
+static struct tls_certificate *acme_file_load(struct loading *loading,
+                                              const struct conf_site *site);
+static struct tls_certificate *placeholder_make(struct loading *loading,
+                                                const struct conf_site *site);
+
+// Renewals replace the file, so what the previous store read is still good if the file is the same.
+static struct tls_certificate *acme_load(struct loading *loading, const struct conf_site *site) {
+    char source[PATH_MAX + 64];
+    struct stat status;
+    bool there = stat(site->acme_file, &status) == 0;
+    snprintf(source, sizeof source, "%s %llu %lld.%ld", site->acme_file,
+             there ? (unsigned long long)status.st_ino : 0,
+             there ? (long long)status.st_mtim.tv_sec : 0, there ? status.st_mtim.tv_nsec : 0);
+    struct tls_certificate *certificate =
+        loading->previous ? tls_store_recall(loading->previous, source) : NULL;
+    if (certificate == NULL && there)
+        certificate = acme_file_load(loading, site);
+    if (certificate == NULL)
+        certificate = placeholder_make(loading, site);
+    tls_store_remember(loading->store, source, certificate);
+    return certificate;
+}
+
+// What is wrong with it is a warning only: ACME will replace it.
+static struct tls_certificate *acme_file_load(struct loading *loading,
+                                              const struct conf_site *site) {
+    struct conf_certificate from = {site->pos, site->pos, site->acme_file, site->acme_file};
+    struct problems problems = {0};
+    struct tls_certificate *certificate =
+        tls_certificate_load(&from, loading->tickets, loading->now, &problems);
+    if (certificate == NULL)
+        problems_add(loading->problems, PROBLEM_WARNING, site->pos,
+                     "%s; \"%s\" is served with a self-signed placeholder until ACME has got a new "
+                     "one",
+                     problems.count > 0 ? problems.items[0].text : site->acme_file, site->name);
+    problems_free(&problems);
+    return certificate;
+}
+
+// Nobody trusts it, so one name is enough.
+static struct tls_certificate *placeholder_make(struct loading *loading,
+                                                const struct conf_site *site) {
+    struct conf_certificate from = {site->pos, site->pos, "placeholder", "placeholder"};
+    struct tls_selfsigned made;
+    if (tls_selfsigned_make(site->acme_hosts, 1, PLACEHOLDER_DAYS, &made) < 0)
+        abort(); // the name was checked: the library or memory has failed at the start
+    struct tls_certificate *certificate =
+        tls_certificate_parse(str_from(made.certificate), str_from(made.key), &from,
+                              loading->tickets, loading->now, loading->problems);
+    explicit_bzero(&made, sizeof made);
+    if (certificate == NULL)
+        abort();
+    return certificate;
 }
 
 // --- common certificates -----------------------------------------------------------------------
 
 static void common_load_file(struct loading *loading, const struct conf_certificate *from) {
-    struct tls_certificate *certificate =
-        tls_certificate_load(from, loading->tickets, loading->now, loading->problems);
+    struct tls_certificate *certificate = file_load(loading, from);
     if (certificate == NULL)
         return;
     struct tls_certificate **grown =
@@ -152,7 +231,7 @@ static void common_load(struct loading *loading, const struct conf_certificate *
 // Sites with certificates of their own were checked when they were loaded.
 static void coverage_check(const struct loading *loading, const struct conf_site *site) {
     bool rejects = loading->config->unknown_sni == UNKNOWN_SNI_REJECT;
-    if (site->certificate_count > 0)
+    if (site->certificate_count > 0 || site->acme_file)
         return;
     for (size_t i = 0; i < site->host_count; i++)
         if (strcmp(site->hosts[i], "*") != 0 &&

@@ -231,6 +231,8 @@ void refuse(struct conn *conn, unsigned status, const char *why);
 void reply_redirect(struct conn *conn, struct str location, unsigned status);
 // Answers with the text of the matched route. May end.
 void reply_respond(struct conn *conn);
+// Answers with 200 and this text. May end.
+void reply_text(struct conn *conn, struct str text);
 // Sends the client to the same place on the TLS listener. May end.
 void reply_to_https(struct conn *conn);
 // Closes politely: FIN after what is unsent, then waits a little for the peer's. May end.

@@ -97,6 +97,10 @@ size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n) {
         conn->client->read_limit = tls_handshake_want(conn->handshake);
         return n;
     case TLS_HANDSHAKE_DONE:
+        if (tls_handshake_info(conn->handshake)->challenge) {
+            linger(conn); // RFC 8737 §3: no application data follows
+            return n;
+        }
         if (take_over(conn, used == n)) {
             request_wait(conn);
             return used;

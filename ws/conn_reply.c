@@ -99,14 +99,20 @@ void reply_to_https(struct conn *conn) {
     reply_redirect(conn, (struct str){location, (size_t)size}, 308);
 }
 
-void reply_respond(struct conn *conn) {
-    const struct conf_route *route = conn->exchange->match.route;
-    struct head_reply reply = reply_for(conn, route->status);
-    struct str body = str_from(route->respond);
-    struct str type = str_from(route->content_type);
+static void respond(struct conn *conn, unsigned status, struct str type, struct str body) {
+    struct head_reply reply = reply_for(conn, status);
     size_t capacity = body.len + type.len + HEAD_WRITE_EXTRA_BYTES;
     char *text = malloc(capacity);
     ssize_t size = text ? head_write_respond(&reply, type, body, text, capacity) : -1;
-    answer(conn, route->status, text, size);
+    answer(conn, status, text, size);
     free(text);
+}
+
+void reply_respond(struct conn *conn) {
+    const struct conf_route *route = conn->exchange->match.route;
+    respond(conn, route->status, str_from(route->content_type), str_from(route->respond));
+}
+
+void reply_text(struct conn *conn, struct str text) {
+    respond(conn, 200, STR("application/octet-stream"), text);
 }

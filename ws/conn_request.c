@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "tls/challenge.h"
 
 void request_refresh(struct conn *conn) {
     if (conn->use == conn->proxy->use || conn->phase != CONN_HEAD || conn->exchange)
@@ -142,6 +143,13 @@ static unsigned check_body(struct conn *conn, const char **why) {
     }
 }
 
+// Whether an ACME server asks for what we have promised it (RFC 8555 §8.3); whatever else is asked
+// for at that place goes the way of any request.
+static bool is_challenge(const struct head *request, char proof[TLS_CHALLENGE_TEXT_BYTES]) {
+    return str_starts(request->path, STR(TLS_CHALLENGE_PATH)) &&
+           tls_challenge_text(str_skip(request->path, strlen(TLS_CHALLENGE_PATH)), proof);
+}
+
 static void request_done(struct conn *conn) {
     struct exchange *exchange = conn->exchange;
     const char *why = "";
@@ -149,6 +157,9 @@ static void request_done(struct conn *conn) {
     unsigned status = find_site(conn, &why);
     if (status == 0)
         status = check_body(conn, &why);
+    char proof[TLS_CHALLENGE_TEXT_BYTES];
+    if (status == 0 && is_challenge(&exchange->request, proof))
+        return reply_text(conn, str_from(proof));
     if (status == 0 && conn->listen_kind == LISTEN_REDIRECT)
         return reply_to_https(conn);
     if (status == 0)

@@ -44,14 +44,14 @@ static bool has_tls_listener(const struct config *config) {
 
 // Loads the certificates. False if one of them is no good.
 static bool store_open(struct settings *settings, struct tls_tickets *tickets,
-                       struct problems *problems) {
+                       const struct tls_store *previous, struct problems *problems) {
     const struct config *config = settings->config;
     void **sites = calloc(config->site_count + 1, sizeof *sites);
     if (!sites)
         return false;
     for (size_t i = 0; i < config->site_count; i++)
         sites[i] = &config->sites[i];
-    settings->store = tls_store_load(config, sites, tickets, time(NULL), problems);
+    settings->store = tls_store_load(config, sites, tickets, previous, time(NULL), problems);
     free(sites);
     return settings->store != NULL;
 }
@@ -67,8 +67,24 @@ static bool counts_open(struct settings *settings, struct site_count **registry)
     return true;
 }
 
+static struct settings *settings_make(struct config *config, struct tls_tickets *tickets,
+                                      const struct tls_store *previous,
+                                      struct site_count **registry, struct problems *problems);
+
 struct settings *settings_open(struct config *config, struct tls_tickets *tickets,
                                struct site_count **registry, struct problems *problems) {
+    return settings_make(config, tickets, NULL, registry, problems);
+}
+
+struct settings *settings_renew(struct settings *current, struct tls_tickets *tickets,
+                                struct site_count **registry, struct problems *problems) {
+    return settings_make(config_hold(current->config), tickets, current->store, registry, problems);
+}
+
+static struct settings *settings_make(struct config *config, struct tls_tickets *tickets,
+                                      const struct tls_store *previous,
+                                      struct site_count **registry, struct problems *problems) {
+    size_t errors_before = problems->errors;
     struct settings *settings = calloc(1, sizeof *settings);
     if (!settings) {
         config_free(config);
@@ -79,10 +95,10 @@ struct settings *settings_open(struct config *config, struct tls_tickets *ticket
     settings->sites = site_table_build(config);
     bool good = settings->sites && counts_open(settings, registry);
     if (good && has_tls_listener(config))
-        good = store_open(settings, tickets, problems);
+        good = store_open(settings, tickets, previous, problems);
     if (good)
         return settings;
-    if (problems->errors == 0)
+    if (problems->errors == errors_before)
         problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0}, "out of memory");
     settings_drop(settings, registry);
     return NULL;

@@ -38,10 +38,11 @@ struct listen_socket {
 };
 
 // What one configuration file says, opened. Shared by the snapshots that differ only in the
-// addresses its upstreams resolve to. Main thread counts.
+// addresses its upstreams resolve to; settings that differ only in certificates from ACME share the
+// configuration. Main thread counts.
 struct settings {
     unsigned references;
-    struct config *config; // owned
+    struct config *config; // a reference
     struct site_table *sites;
     struct tls_store *store;    // NULL without a TLS listener
     struct site_count **counts; // by index in config->sites
@@ -63,6 +64,11 @@ struct snapshot {
 // of site counts, `tickets` may be NULL; both must outlive the settings. Blocking.
 struct settings *settings_open(struct config *config, struct tls_tickets *tickets,
                                struct site_count **registry, struct problems *problems);
+
+// The same configuration once more, with the certificates that ACME has got since `current` was
+// opened. NULL, and problems, if there is an error. `tickets` are those of `current`. Blocking.
+struct settings *settings_renew(struct settings *current, struct tls_tickets *tickets,
+                                struct site_count **registry, struct problems *problems);
 
 // Drops one reference; with the last one the settings end, their configuration and certificates
 // with them. Main thread.

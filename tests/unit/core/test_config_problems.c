@@ -222,17 +222,21 @@ static const struct problem_case errors[] = {
     {"listen: [{address: \":80\"}]\nsites: {a.example: {routes: {/: {respond: x}}}}\n"
      "upstreams:\n  \"a b\": {servers: [\"app:80\"]}\n",
      4, 3, "upstreams: found \"a b\"; expected a name of letters"},
+    {TOP("acme: {email: me, agree_tos: true}"), 3, 15, "found \"me\"; expected an e-mail address"},
+    {TOP("acme: {email: me@example.com}"), 3, 7, "the key \"agree_tos\" is missing"},
+    {TOP("acme: {agree_tos: true, directory: http://a}"), 3, 36, "or an https:// URL"},
+    {TOP("acme: {agree_tos: true, emial: x}"), 3, 25, "did you mean \"email\"?"},
+    {TOP("acme: {agree_tos: false}"), 3, 19,
+     "agree_tos: an authority gives no certificates without"},
+    {TOP("acme: {agree_tos: true, ca_file: /no/such}"), 3, 34, "cannot read /no/such"},
+    {SITE("tls: {acme: auto}"), 3, 3, "tls.acme of \"a.example\" needs \"acme\" at the top level"},
 };
 
 // What nothing acts on yet is checked all the same; the error comes beside the note.
 static const struct problem_case later_errors[] = {
     {TOP("user: [me]"), 3, 7, "user: found a list; expected a text of one line"},
-    {TOP("acme: {email: me, agree_tos: true}"), 3, 15, "found \"me\"; expected an e-mail address"},
-    {TOP("acme: {email: me@example.com}"), 3, 7, "the key \"agree_tos\" is missing"},
-    {TOP("acme: {agree_tos: true, directory: http://a}"), 3, 36, "or an https:// URL"},
-    {TOP("acme: {agree_tos: true, emial: x}"), 3, 25, "did you mean \"email\"?"},
+    {TOP("acme: {agree_tos: true, eab: {key_id: x}}"), 3, 30, "the key \"key_file\" is missing"},
     {TOP("log: {facility: local8}"), 3, 17, "(did you mean local"},
-    {SITE("tls: {acme: http-1}"), 5, 17, "(did you mean http-01?)"},
     {SITE("hsts: {max_age: 1}"), 5, 21, "has no unit"},
     {SITE("real_ip: {header: \"X Y\", trust: [\"::1\"]}"), 5, 23, "the name of an HTTP field"},
     {SITE("real_ip: {header: X, trust: [10.1.0.0/8]}"), 5, 34, "bits set behind its prefix"},
@@ -254,10 +258,10 @@ static const struct problem_case warnings[] = {
 static const struct problem_case notes[] = {
     {TOP("user: me"), 3, 1, "user: accepted, not active yet"},
     {TOP("group: us"), 3, 1, "group: accepted, not active yet"},
-    {TOP("acme: {agree_tos: true}"), 3, 1, "acme: accepted, not active yet"},
+    {TOP("acme: {agree_tos: true, profile: short}"), 3, 25, "profile: accepted, not active yet"},
+    {TOP("acme: {agree_tos: true, hook: /x}"), 3, 25, "hook: accepted, not active yet"},
     {TOP("log: {facility: local2}"), 3, 7, "facility: accepted, not active yet"},
     {TOP("log: {target: \"syslog:127.0.0.1:514\"}"), 3, 15, "accepted, not active yet; the log"},
-    {SITE("tls: {acme: auto}"), 5, 11, "acme: accepted, not active yet"},
     {SITE("hsts: {}"), 5, 5, "hsts: accepted, not active yet"},
     {SITE("real_ip: {header: X, trust: [\"::1\"]}"), 5, 5, "real_ip: accepted, not active yet"},
     {SITE("rate_limit: {requests: 10/s}"), 5, 5, "rate_limit: accepted, not active yet"},

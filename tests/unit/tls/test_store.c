@@ -212,7 +212,7 @@ static struct tls_store *load(struct conf_site *sites, size_t site_count,
                             .certificate_count = common_count};
     problems_free(&problems);
     memset(&problems, 0, sizeof problems);
-    return tls_store_load(&config, tags, NULL, time(NULL), &problems);
+    return tls_store_load(&config, tags, NULL, NULL, time(NULL), &problems);
 }
 
 static void problem_is(size_t index, enum problem_kind kind, unsigned line, const char *words) {

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread holds `lock` only to look at the configuration and its list of sites, never while it
+// waits for the network. What it knows about certificates it reads from the state folder each time;
+// the list has only what was asked for and seen in this process.
+#include "acme/acme.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+
+#include "acme/account.h"
+#include "acme/challenge.h"
+#include "acme/order.h"
+#include "acme/record.h"
+#include "acme/schedule.h"
+#include "acme/storage.h"
+#include "core/log.h"
+#include "core/thread.h"
+
+#define STOP_WAIT_S 2
+// The clock may be set and another process may write: look again at least this often.
+#define LOOK_EVERY_S 60
+#define LOOK_EVERY_UNLOCKED_S 5
+
+// A site whose certificate comes by ACME, by index among those of the configuration.
+struct watched {
+    const struct conf_site *site;
+    struct stat seen;  // of its file
+    time_t held_until; // no attempt before, even if the state folder cannot keep the last one
+    bool asked;        // to be done now
+    enum acme_progress progress;
+    char error[ACME_ERROR_BYTES];
+};
+
+struct acme {
+    pthread_t thread;
+    acme_changed *changed;
+    void *context;
+    int stop_fd; // eventfd: readable once we are to stop
+    int news_fd; // eventfd: something was asked for
+    pthread_mutex_t lock;
+    // Guarded by the lock; the thread alone replaces `watched`.
+    struct config *wanted; // given by acme_watch, not taken up yet; NULL: none
+    struct config *config;
+    struct watched *watched;
+    size_t watched_count;
+    // The thread's own.
+    int lock_fd;      // of the state folder; negative: another process has it
+    const char *told; // about the state folder, last
+};
+
+static void *run(void *argument);
+static void acme_free(struct acme *acme);
+
+int acme_start(struct acme **out, acme_changed *changed, void *context) {
+    struct acme *acme = calloc(1, sizeof *acme);
+    if (!acme)
+        return -ENOMEM;
+    *acme = (struct acme){.changed = changed, .context = context, .lock_fd = -1};
+    pthread_mutex_init(&acme->lock, NULL);
+    acme->stop_fd = eventfd(0, EFD_CLOEXEC);
+    acme->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int error = acme->stop_fd < 0 || acme->news_fd < 0 ? -errno : 0;
+    if (error == 0)
+        error = thread_start(&acme->thread, "acme", run, acme);
+    if (error < 0) {
+        acme_free(acme);
+        return error;
+    }
+    *out = acme;
+    return 0;
+}
+
+void acme_stop(struct acme *acme) {
+    struct timespec deadline;
+    eventfd_write(acme->stop_fd, 1);
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += STOP_WAIT_S;
+    if (pthread_timedjoin_np(acme->thread, NULL, &deadline) == 0)
+        acme_free(acme);
+    else
+        pthread_detach(acme->thread);
+}
+
+static void acme_free(struct acme *acme) {
+    if (acme->stop_fd >= 0)
+        close(acme->stop_fd);
+    if (acme->news_fd >= 0)
+        close(acme->news_fd);
+    if (acme->lock_fd >= 0)
+        close(acme->lock_fd);
+    config_free(acme->wanted);
+    config_free(acme->config);
+    free(acme->watched);
+    pthread_mutex_destroy(&acme->lock);
+    free(acme);
+}
+
+// --- what others ask for ----------------------------------------------------------------------
+
+void acme_watch(struct acme *acme, struct config *config) {
+    pthread_mutex_lock(&acme->lock);
+    config_free(acme->wanted);
+    acme->wanted = config_hold(config);
+    pthread_mutex_unlock(&acme->lock);
+    eventfd_write(acme->news_fd, 1);
+}
+
+bool acme_ask(struct acme *acme, const char *site, enum acme_ask what) {
+    bool found = false;
+    pthread_mutex_lock(&acme->lock);
+    for (size_t i = 0; i < acme->watched_count; i++) {
+        struct watched *watched = &acme->watched[i];
+        if (site && strcmp(site, watched->site->name) != 0)
+            continue;
+        found = true;
+        if (what == ACME_ASK_ISSUE && access(watched->site->acme_file, F_OK) == 0)
+            continue;
+        watched->asked = true;
+        watched->progress = ACME_WORKING;
+    }
+    pthread_mutex_unlock(&acme->lock);
+    eventfd_write(acme->news_fd, 1);
+    return found;
+}
+
+enum acme_progress acme_progress(struct acme *acme, const char *site, char text[ACME_ERROR_BYTES]) {
+    enum acme_progress progress = ACME_UNKNOWN;
+    pthread_mutex_lock(&acme->lock);
+    for (size_t i = 0; i < acme->watched_count; i++) {
+        if (strcmp(site, acme->watched[i].site->name) != 0)
+            continue;
+        progress = acme->watched[i].progress;
+        memcpy(text, acme->watched[i].error, ACME_ERROR_BYTES);
+    }
+    pthread_mutex_unlock(&acme->lock);
+    return progress;
+}
+
+// --- the thread -------------------------------------------------------------------------------
+
+static void config_take(struct acme *acme);
+static bool lock_take(struct acme *acme);
+static void changes_report(struct acme *acme);
+static void asked_refuse(struct acme *acme);
+static time_t round_run(struct acme *acme);
+static bool wait_until(struct acme *acme, time_t due);
+
+static void *run(void *argument) {
+    struct acme *acme = argument;
+    time_t due = 0;
+    do {
+        config_take(acme);
+        bool working = acme->watched_count > 0 && lock_take(acme);
+        changes_report(acme);
+        if (!working)
+            asked_refuse(acme);
+        due = time(NULL) +
+              (working || acme->watched_count == 0 ? LOOK_EVERY_S : LOOK_EVERY_UNLOCKED_S);
+        if (working) {
+            time_t next = round_run(acme);
+            due = next < due ? next : due;
+        }
+    } while (wait_until(acme, due));
+    return NULL;
+}
+
+static bool is_stopping(const struct acme *acme) {
+    struct pollfd polled = {.fd = acme->stop_fd, .events = POLLIN};
+    return poll(&polled, 1, 0) > 0;
+}
+
+// False when we are to stop.
+static bool wait_until(struct acme *acme, time_t due) {
+    struct pollfd polled[] = {{.fd = acme->stop_fd, .events = POLLIN},
+                              {.fd = acme->news_fd, .events = POLLIN}};
+    eventfd_t news;
+    time_t now = time(NULL);
+    poll(polled, 2, due > now ? (int)(due - now) * 1000 : 0);
+    eventfd_read(acme->news_fd, &news);
+    return !is_stopping(acme);
+}
+
+// Takes up the configuration that was given last.
+static void config_take(struct acme *acme) {
+    pthread_mutex_lock(&acme->lock);
+    struct config *config = acme->wanted;
+    acme->wanted = NULL;
+    if (config) {
+        struct watched *watched = calloc(config->site_count, sizeof *watched);
+        size_t count = 0;
+        for (size_t i = 0; watched && i < config->site_count; i++)
+            if (config->sites[i].acme_file)
+                watched[count++] =
+                    (struct watched){.site = &config->sites[i], .progress = ACME_DONE};
+        for (size_t i = 0; i < count; i++)
+            stat(watched[i].site->acme_file, &watched[i].seen);
+        free(acme->watched);
+        acme->watched = watched;
+        acme->watched_count = count;
+        if (acme->lock_fd >= 0) // it may be another folder
+            close(acme->lock_fd);
+        acme->lock_fd = -1;
+        config_free(acme->config);
+        acme->config = config;
+    }
+    pthread_mutex_unlock(&acme->lock);
+}
+
+// Says something about the state folder once, until it is something else.
+static void tell(struct acme *acme, enum log_level level, const char *kind, const char *text) {
+    if (acme->told != kind)
+        log_line(level, NULL, "acme: %s", text);
+    acme->told = kind;
+}
+
+// Whether this process is to do the work.
+static bool lock_take(struct acme *acme) {
+    const char *state_dir = acme->config->acme.state_dir;
+    struct acme_error error;
+    if (acme->lock_fd >= 0)
+        return true;
+    if (acme_storage_open(state_dir, &error) < 0) {
+        tell(acme, LOG_ERROR, "folder", error.text);
+        return false;
+    }
+    acme->lock_fd = acme_storage_lock(state_dir);
+    if (acme->lock_fd >= 0)
+        tell(acme, LOG_DEBUG, "ours", "the state folder is ours");
+    else if (acme->lock_fd == -EWOULDBLOCK)
+        tell(acme, LOG_INFO, "theirs", "another gateway cares for the certificates of this folder");
+    else
+        tell(acme, LOG_ERROR, "lock", "the state folder cannot be locked");
+    return acme->lock_fd >= 0;
+}
+
+// What was asked for cannot be done here.
+static void asked_refuse(struct acme *acme) {
+    pthread_mutex_lock(&acme->lock);
+    for (size_t i = 0; i < acme->watched_count; i++) {
+        struct watched *watched = &acme->watched[i];
+        if (!watched->asked)
+            continue;
+        watched->asked = false;
+        watched->progress = ACME_FAILED;
+        snprintf(watched->error, sizeof watched->error, "%s",
+                 acme->lock_fd == -EWOULDBLOCK
+                     ? "another gateway cares for the certificates of this state folder: ask it"
+                     : "the state folder cannot be used; the log says why");
+    }
+    pthread_mutex_unlock(&acme->lock);
+}
+
+static bool file_has_changed(struct watched *watched) {
+    struct stat now = {0};
+    stat(watched->site->acme_file, &now);
+    bool changed = now.st_ino != watched->seen.st_ino ||
+                   now.st_mtim.tv_sec != watched->seen.st_mtim.tv_sec ||
+                   now.st_mtim.tv_nsec != watched->seen.st_mtim.tv_nsec;
+    watched->seen = now;
+    return changed;
+}
+
+// Whoever wrote them: this process, another one, or somebody by hand.
+static void changes_report(struct acme *acme) {
+    bool changed = false;
+    for (size_t i = 0; i < acme->watched_count; i++)
+        changed |= file_has_changed(&acme->watched[i]);
+    if (changed)
+        acme->changed(acme->context);
+}
+
+// --- one round: everything that is due --------------------------------------------------------
+
+static bool is_due(struct acme *acme, struct watched *watched, time_t *next);
+static void attempt(struct acme *acme, struct acme_client *client, struct watched *watched);
+
+// Returns when the next certificate is due.
+static time_t round_run(struct acme *acme) {
+    struct acme_client client = {0};
+    time_t next = time(NULL) + LOOK_EVERY_S;
+    for (size_t i = 0; i < acme->watched_count && !is_stopping(acme); i++) {
+        struct watched *watched = &acme->watched[i];
+        if (is_due(acme, watched, &next)) {
+            attempt(acme, &client, watched);
+            is_due(acme, watched, &next);
+        }
+        // A new configuration may know nothing of the rest.
+        pthread_mutex_lock(&acme->lock);
+        bool outdated = acme->wanted != NULL;
+        pthread_mutex_unlock(&acme->lock);
+        if (outdated)
+            break;
+    }
+    acme_client_close(&client);
+    return next;
+}
+
+// Whether it is, now; else `next` is brought forward to when it will be.
+static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
+    struct acme_record record;
+    acme_record_read(&acme->config->acme, watched->site, &record);
+    time_t due = acme_record_due(&record, &acme->config->acme, watched->site);
+    acme_record_free(&record);
+    pthread_mutex_lock(&acme->lock);
+    bool asked = watched->asked;
+    pthread_mutex_unlock(&acme->lock);
+    due = due > watched->held_until ? due : watched->held_until;
+    if (asked || due <= time(NULL))
+        return true;
+    *next = due < *next ? due : *next;
+    return false;
+}
+
+static int obtain(struct acme *acme, struct acme_client *client, const struct conf_site *site,
+                  struct acme_error *error);
+static void outcome_record(struct acme *acme, struct watched *watched,
+                           const struct acme_error *failure);
+
+static void attempt(struct acme *acme, struct acme_client *client, struct watched *watched) {
+    struct acme_error error = {0};
+    pthread_mutex_lock(&acme->lock);
+    watched->progress = ACME_WORKING;
+    watched->asked = false;
+    pthread_mutex_unlock(&acme->lock);
+    int result = obtain(acme, client, watched->site, &error);
+    if (result == 0 || error.trouble != ACME_TROUBLE_STOPPED)
+        outcome_record(acme, watched, result < 0 ? &error : NULL);
+    changes_report(acme); // before anybody hears that it is done
+    pthread_mutex_lock(&acme->lock);
+    memcpy(watched->error, error.text, sizeof watched->error);
+    if (!watched->asked)
+        watched->progress = result == 0 ? ACME_DONE : ACME_FAILED;
+    pthread_mutex_unlock(&acme->lock);
+}
+
+static int client_ready(struct acme *acme, struct acme_client *client, struct acme_error *error) {
+    const struct conf_acme *conf = &acme->config->acme;
+    if (client->http && client->kid[0])
+        return 0;
+    acme_client_close(client);
+    int result = acme_client_open(client, conf->directory, conf->ca_file, acme->stop_fd, error);
+    if (result == 0)
+        result = acme_account_open(client, conf, error);
+    if (result < 0)
+        acme_client_close(client);
+    return result;
+}
+
+// Tries the challenges that can work, one after the other.
+static int obtain(struct acme *acme, struct acme_client *client, const struct conf_site *site,
+                  struct acme_error *error) {
+    enum acme_challenge kinds[3];
+    size_t count = acme_challenge_choose(acme->config, site, kinds);
+    const struct conf_acme *conf = &acme->config->acme;
+    int result = client_ready(acme, client, error);
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        result = acme_order_run(client, conf, site, kinds[i], error);
+        if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
+            (result = acme_account_renew(client, conf, error)) == 0)
+            result = acme_order_run(client, conf, site, kinds[i], error);
+        if (result == 0 || error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
+            break;
+        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", site->name, error->text,
+                 acme_challenge_name(kinds[i + 1]));
+        result = 0;
+    }
+    return result;
+}
+
+static const char *date_text(time_t when, char text[40]) {
+    struct tm tm;
+    strftime(text, 40, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&when, &tm));
+    return text;
+}
+
+// With a clock that runs ahead a new certificate may be due at once: no reason to ask on and on.
+static time_t part_held(const struct acme_leaf *leaf) {
+    return (leaf->not_after - leaf->not_before) / 10;
+}
+
+// Keeps and says how it went; `failure` NULL: well.
+static void outcome_record(struct acme *acme, struct watched *watched,
+                           const struct acme_error *failure) {
+    const struct conf_acme *conf = &acme->config->acme;
+    const struct conf_site *site = watched->site;
+    struct acme_record record;
+    struct acme_error error;
+    char expires[40], next[40];
+    acme_record_read(conf, site, &record);
+    record.attempted_at = time(NULL);
+    record.failures = failure ? record.failures + 1 : 0;
+    record.next_at = failure ? acme_schedule_retry(record.attempted_at, record.failures,
+                                                   failure->retry_after_s, site->name)
+                             : 0;
+    watched->held_until = failure ? record.next_at : record.attempted_at + part_held(&record.leaf);
+    snprintf(record.error, sizeof record.error, "%s", failure ? failure->text : "");
+    if (!failure)
+        snprintf(record.directory, sizeof record.directory, "%s", conf->directory);
+    if (acme_record_write(conf, site, &record, &error) < 0)
+        log_line(LOG_ERROR, NULL, "acme: %s", error.text);
+    if (failure)
+        log_line(LOG_ERROR, NULL, "acme: %s: no certificate: %s. Next attempt at %s", site->name,
+                 failure->text, date_text(record.next_at, next));
+    else
+        log_line(LOG_INFO, NULL, "acme: %s: new certificate, good until %s, to be renewed at %s",
+                 site->name, date_text(record.leaf.not_after, expires),
+                 date_text(acme_record_renewal(&record, conf, site), next));
+    acme_record_free(&record);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread that keeps the certificates of the sites fresh: it looks which are due, gets them one
+// after the other, and tells main when a site's file has changed. Of several processes that share a
+// state folder one does the work; the others see its files change.
+//
+// Life: start → watch (with each configuration) … → stop.
+#ifndef RINGWAY_ACME_ACME_H
+#define RINGWAY_ACME_ACME_H
+
+#include <stdbool.h>
+
+#include "acme/error.h"
+#include "core/config.h"
+
+struct acme;
+
+// Called on the thread when the certificate file of some site has changed. Must be short and not
+// call back.
+typedef void acme_changed(void *context);
+
+enum acme_ask {
+    ACME_ASK_ISSUE, // those that have no certificate, without waiting for the next attempt
+    ACME_ASK_RENEW, // now, whatever there is
+};
+
+// How a certificate that was asked for is doing.
+enum acme_progress {
+    ACME_UNKNOWN, // no such site, or its certificate does not come by ACME
+    ACME_WORKING,
+    ACME_DONE,
+    ACME_FAILED, // the text says why
+};
+
+// Starts the thread, which idles until `acme_watch`. 0 or negative errno. Main thread.
+int acme_start(struct acme **out, acme_changed *changed, void *context);
+
+// From now on cares for the sites of `config`, of which it holds a reference. Any thread; does not
+// wait.
+void acme_watch(struct acme *acme, struct config *config);
+
+// Asks for the certificate of a site (NULL: of all) now. False: no such site has its certificate by
+// ACME. Any thread; does not wait.
+bool acme_ask(struct acme *acme, const char *site, enum acme_ask what);
+
+// How the last attempt for a site went, or goes. `text` is written when it has failed. Any thread.
+enum acme_progress acme_progress(struct acme *acme, const char *site, char text[ACME_ERROR_BYTES]);
+
+// Ends the thread, in the middle of an order if need be: the next start goes on with it. A look-up
+// in DNS cannot be interrupted: a thread that takes longer than two seconds is left behind.
+void acme_stop(struct acme *acme);
+
+#endif

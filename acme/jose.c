@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// wolfCrypt computes; what is signed is put together here. ES256 signatures are r and s of 32 bytes
+// each (RFC 7518 §3.4), not DER.
+#include "acme/jose.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <wolfssl/options.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/random.h>
+#include <wolfssl/wolfcrypt/sha256.h>
+
+#include "acme/json.h"
+
+#define COORDINATE_BYTES 32
+#define KEY_DER_BYTES 256
+#define KEY_PEM_BYTES 512
+#define SIGNATURE_DER_BYTES 80
+
+struct acme_key {
+    ecc_key ecc;
+    WC_RNG random;
+};
+
+// --- bytes as text ----------------------------------------------------------------------------
+
+char *acme_base64url(const void *bytes, size_t size) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const uint8_t *in = bytes;
+    char *text = malloc((size + 2) / 3 * 4 + 1), *out = text;
+    if (!text)
+        return NULL;
+    for (size_t i = 0; i < size; i += 3) {
+        unsigned long group = (unsigned long)in[i] << 16;
+        group |= i + 1 < size ? (unsigned long)in[i + 1] << 8 : 0;
+        group |= i + 2 < size ? (unsigned long)in[i + 2] : 0;
+        *out++ = letters[group >> 18 & 63];
+        *out++ = letters[group >> 12 & 63];
+        if (i + 1 < size)
+            *out++ = letters[group >> 6 & 63];
+        if (i + 2 < size)
+            *out++ = letters[group & 63];
+    }
+    *out = '\0';
+    return text;
+}
+
+int acme_digest(struct str text, uint8_t digest[ACME_DIGEST_BYTES]) {
+    return wc_Sha256Hash((const byte *)text.ptr, (word32)text.len, digest) == 0 ? 0 : -EIO;
+}
+
+// --- keys -------------------------------------------------------------------------------------
+
+static int key_new(struct acme_key **out) {
+    struct acme_key *key = calloc(1, sizeof *key);
+    if (!key)
+        return -ENOMEM;
+    if (wc_InitRng(&key->random) != 0) {
+        free(key);
+        return -EIO;
+    }
+    // Signing is hardened against timing with the generator.
+    if (wc_ecc_init(&key->ecc) != 0 || wc_ecc_set_rng(&key->ecc, &key->random) != 0) {
+        wc_FreeRng(&key->random);
+        free(key);
+        return -EIO;
+    }
+    *out = key;
+    return 0;
+}
+
+int acme_key_make(struct acme_key **out) {
+    int error = key_new(out);
+    if (error == 0 &&
+        wc_ecc_make_key_ex(&(*out)->random, COORDINATE_BYTES, &(*out)->ecc, ECC_SECP256R1) != 0) {
+        acme_key_free(*out);
+        error = -EIO;
+    }
+    return error;
+}
+
+int acme_key_read(const char *pem, struct acme_key **out) {
+    uint8_t der[KEY_DER_BYTES];
+    word32 place = 0;
+    int error = key_new(out);
+    if (error < 0)
+        return error;
+    int size = wc_KeyPemToDer((const byte *)pem, (int)strlen(pem), der, sizeof der, NULL);
+    bool read = size > 0 && wc_EccPrivateKeyDecode(der, &place, &(*out)->ecc, (word32)size) == 0 &&
+                wc_ecc_get_curve_id((*out)->ecc.idx) == ECC_SECP256R1;
+    explicit_bzero(der, sizeof der);
+    // The encoding may leave the public half out.
+    if (read && (*out)->ecc.type == ECC_PRIVATEKEY_ONLY)
+        read = wc_ecc_make_pub(&(*out)->ecc, NULL) == 0;
+    if (read)
+        return 0;
+    acme_key_free(*out);
+    return -EINVAL;
+}
+
+void acme_key_free(struct acme_key *key) {
+    if (!key)
+        return;
+    wc_ecc_free(&key->ecc);
+    wc_FreeRng(&key->random);
+    explicit_bzero(key, sizeof *key);
+    free(key);
+}
+
+// wolfCrypt's functions take a key that they do not change without const.
+struct ecc_key *acme_key_ecc(const struct acme_key *key) {
+    return (ecc_key *)&key->ecc;
+}
+
+char *acme_key_write(const struct acme_key *key) {
+    uint8_t der[KEY_DER_BYTES];
+    char *pem = calloc(1, KEY_PEM_BYTES);
+    int size = wc_EccKeyToDer(acme_key_ecc(key), der, sizeof der);
+    if (pem && (size <= 0 || wc_DerToPem(der, (word32)size, (byte *)pem, KEY_PEM_BYTES - 1,
+                                         ECC_PRIVATEKEY_TYPE) <= 0)) {
+        free(pem);
+        pem = NULL;
+    }
+    explicit_bzero(der, sizeof der);
+    return pem;
+}
+
+json_t *acme_key_jwk(const struct acme_key *key) {
+    uint8_t x[COORDINATE_BYTES], y[COORDINATE_BYTES];
+    word32 x_size = sizeof x, y_size = sizeof y;
+    if (wc_ecc_export_public_raw(acme_key_ecc(key), x, &x_size, y, &y_size) != 0)
+        return NULL;
+    char *x_text = acme_base64url(x, x_size), *y_text = acme_base64url(y, y_size);
+    json_t *jwk = x_text && y_text ? json_pack("{s:s, s:s, s:s, s:s}", "crv", "P-256", "kty", "EC",
+                                               "x", x_text, "y", y_text)
+                                   : NULL;
+    free(x_text);
+    free(y_text);
+    return jwk;
+}
+
+int acme_key_thumbprint(const struct acme_key *key, char out[ACME_THUMBPRINT_BYTES]) {
+    uint8_t digest[ACME_DIGEST_BYTES];
+    char *jwk = acme_json_write(acme_key_jwk(key));
+    int error = jwk ? acme_digest(str_from(jwk), digest) : -ENOMEM;
+    char *text = error == 0 ? acme_base64url(digest, sizeof digest) : NULL;
+    free(jwk);
+    if (!text)
+        return error < 0 ? error : -ENOMEM;
+    snprintf(out, ACME_THUMBPRINT_BYTES, "%s", text);
+    free(text);
+    return 0;
+}
+
+// --- signatures -------------------------------------------------------------------------------
+
+// wolfCrypt gives the signature in DER, its numbers without leading zeros.
+static char *signature_make(const struct acme_key *key, const char *signed_text) {
+    uint8_t digest[ACME_DIGEST_BYTES], der[SIGNATURE_DER_BYTES], signature[2 * COORDINATE_BYTES];
+    uint8_t r[COORDINATE_BYTES], s[COORDINATE_BYTES];
+    word32 der_size = sizeof der, r_size = sizeof r, s_size = sizeof s;
+    WC_RNG *random = (WC_RNG *)&key->random;
+    if (acme_digest(str_from(signed_text), digest) < 0 ||
+        wc_ecc_sign_hash(digest, sizeof digest, der, &der_size, random, acme_key_ecc(key)) != 0 ||
+        wc_ecc_sig_to_rs(der, der_size, r, &r_size, s, &s_size) != 0)
+        return NULL;
+    memset(signature, 0, sizeof signature);
+    memcpy(signature + COORDINATE_BYTES - r_size, r, r_size);
+    memcpy(signature + 2 * COORDINATE_BYTES - s_size, s, s_size);
+    return acme_base64url(signature, sizeof signature);
+}
+
+// JWS signing input: the two parts with a dot between (RFC 7515 §5.1).
+static char *parts_join(const char *header, const char *payload) {
+    char *text;
+    return asprintf(&text, "%s.%s", header, payload) < 0 ? NULL : text;
+}
+
+char *acme_sign(const struct acme_key *key, json_t *header, struct str payload) {
+    char *jws = NULL, *header_part = NULL, *joined = NULL, *signature = NULL;
+    json_object_set_new(header, "alg", json_string("ES256"));
+    char *header_text = acme_json_write(header);
+    char *payload_part = acme_base64url(payload.ptr, payload.len);
+    if (header_text)
+        header_part = acme_base64url(header_text, strlen(header_text));
+    if (header_part && payload_part)
+        joined = parts_join(header_part, payload_part);
+    if (joined)
+        signature = signature_make(key, joined);
+    if (signature)
+        jws = acme_json_write(json_pack("{s:s, s:s, s:s}", "protected", header_part, "payload",
+                                        payload_part, "signature", signature));
+    free(header_text);
+    free(payload_part);
+    free(header_part);
+    free(joined);
+    free(signature);
+    return jws;
+}

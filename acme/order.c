@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/order.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "acme/advice.h"
+#include "acme/challenge.h"
+#include "acme/csr.h"
+#include "acme/json.h"
+#include "acme/storage.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "tls/certificate.h"
+
+// How long the server may take for a validation, or for making the certificate.
+#define POLL_MS 300000
+#define POLL_FIRST_MS 250
+#define POLL_MOST_MS 10000
+
+struct order {
+    struct acme_client *client;
+    const struct conf_acme *acme;
+    const struct conf_site *site;
+    enum acme_challenge kind;
+    struct acme_error *error;
+    char path[PATH_MAX]; // of its file
+    char url[ACME_URL_BYTES];
+    struct acme_key *key; // of the certificate
+    char *key_pem;
+    struct acme_reply state; // as the server has told it last
+};
+
+static int order_begin(struct order *order);
+static int order_authorize(struct order *order);
+static int order_finalize(struct order *order);
+static int order_download(struct order *order);
+static void order_forget(const struct order *order);
+static void order_free(struct order *order);
+
+int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
+                   const struct conf_site *site, enum acme_challenge kind,
+                   struct acme_error *error) {
+    struct order order = {
+        .client = client, .acme = acme, .site = site, .kind = kind, .error = error};
+    acme_storage_path(acme->state_dir, ACME_ORDERS, site->name, ".json", order.path);
+    int result = order_begin(&order);
+    if (result == 0)
+        result = order_authorize(&order);
+    if (result == 0)
+        result = order_finalize(&order);
+    if (result == 0)
+        result = order_download(&order);
+    // After a refusal this order leads nowhere; after anything else it can be gone on with.
+    if (result == 0 || error->trouble == ACME_TROUBLE_REFUSED ||
+        error->trouble == ACME_TROUBLE_VALIDATION)
+        order_forget(&order);
+    order_free(&order);
+    return result;
+}
+
+// --- the order --------------------------------------------------------------------------------
+
+static const char *status_of(const json_t *json) {
+    const char *status = acme_json_text(json, "status");
+    return status ? status : "";
+}
+
+static bool order_is(const struct order *order, const char *status) {
+    return strcmp(status_of(order->state.json), status) == 0;
+}
+
+static int order_refresh(struct order *order) {
+    acme_reply_free(&order->state);
+    return acme_client_post(order->client, order->url, NULL, &order->state, order->error);
+}
+
+// {"type": "dns", "value": NAME}, or "ip" (RFC 8738).
+static json_t *identifiers_of(const struct conf_site *site) {
+    struct in6_addr address;
+    json_t *list = json_array();
+    for (size_t i = 0; i < site->acme_host_count; i++) {
+        const char *name = site->acme_hosts[i];
+        bool is_address =
+            inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
+        json_array_append_new(
+            list, json_pack("{s:s, s:s}", "type", is_address ? "ip" : "dns", "value", name));
+    }
+    return list;
+}
+
+static bool order_resume(struct order *order);
+static int order_make_key(struct order *order);
+
+static int order_begin(struct order *order) {
+    if (order_resume(order))
+        return 0;
+    acme_key_free(order->key);
+    free(order->key_pem);
+    order->key = NULL;
+    order->key_pem = NULL;
+    int result = order_make_key(order);
+    if (result < 0)
+        return result;
+    json_t *payload = json_pack("{s:o}", "identifiers", identifiers_of(order->site));
+    acme_reply_free(&order->state);
+    result = acme_client_post(order->client, order->client->new_order, payload, &order->state,
+                              order->error);
+    if (result < 0) {
+        acme_error_while(order->error, "ordering");
+        return result;
+    }
+    if (!order->state.response.location[0])
+        return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
+                              "ordering: the server does not say where the order is");
+    memcpy(order->url, order->state.response.location, sizeof order->url);
+    json_t *file =
+        json_pack("{s:s, s:s, s:s, s:o}", "directory", order->client->directory, "url", order->url,
+                  "key", order->key_pem, "identifiers", identifiers_of(order->site));
+    return acme_storage_write_json(order->path, file, order->error);
+}
+
+// Goes on with an order of the same server for the same names, if there is one that can lead
+// somewhere.
+static bool order_resume(struct order *order) {
+    json_t *file = acme_storage_read_json(order->path);
+    json_t *wanted = identifiers_of(order->site);
+    const char *directory = acme_json_text(file, "directory");
+    const char *url = acme_json_text(file, "url"), *key = acme_json_text(file, "key");
+    bool good = directory && url && key && strcmp(directory, order->client->directory) == 0 &&
+                strlen(url) < sizeof order->url &&
+                json_equal(json_object_get(file, "identifiers"), wanted);
+    if (good) {
+        strcpy(order->url, url);
+        order->key_pem = strdup(key);
+        good = order->key_pem && acme_key_read(key, &order->key) == 0 && order_refresh(order) == 0;
+    }
+    good = good && (order_is(order, "pending") || order_is(order, "ready") ||
+                    order_is(order, "processing") || order_is(order, "valid"));
+    if (good)
+        log_line(LOG_INFO, NULL, "acme: %s: going on with the order %s", order->site->name,
+                 order->url);
+    json_decref(wanted);
+    json_decref(file);
+    return good;
+}
+
+// A new one, unless the configuration wants to keep the old one and there is one.
+static int order_make_key(struct order *order) {
+    char *pem = order->acme->reuse_key ? acme_storage_read(order->site->acme_file) : NULL;
+    int result = pem ? acme_key_read(pem, &order->key) : -ENOENT;
+    if (pem)
+        explicit_bzero(pem, strlen(pem));
+    free(pem);
+    if (result < 0)
+        result = acme_key_make(&order->key);
+    if (result == 0 && !(order->key_pem = acme_key_write(order->key)))
+        result = -EIO;
+    return result == 0 ? 0
+                       : acme_error_set(order->error, ACME_TROUBLE_LOCAL, result,
+                                        "no key can be made for the certificate");
+}
+
+static void order_forget(const struct order *order) {
+    acme_storage_remove(order->path);
+}
+
+static void order_free(struct order *order) {
+    acme_reply_free(&order->state);
+    acme_key_free(order->key);
+    if (order->key_pem)
+        explicit_bzero(order->key_pem, strlen(order->key_pem));
+    free(order->key_pem);
+}
+
+// Waits before looking again: as long as the server wants, or longer each time. -ETIMEDOUT once it
+// has taken too long.
+static int poll_wait(struct order *order, unsigned turn, unsigned retry_after_s,
+                     uint64_t begun_ms) {
+    unsigned wait_ms = turn < 6 ? POLL_FIRST_MS << turn : POLL_MOST_MS;
+    if (retry_after_s > 0)
+        wait_ms = retry_after_s < 60 ? retry_after_s * 1000 : 60000;
+    if (clock_monotonic_ms() - begun_ms > POLL_MS)
+        return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -ETIMEDOUT,
+                              "the server is not done after %d minutes", POLL_MS / 60000);
+    return acme_client_sleep(order->client, wait_ms, order->error);
+}
+
+// --- authorizations ---------------------------------------------------------------------------
+
+static int authorize(struct order *order, const char *url);
+
+static int order_authorize(struct order *order) {
+    if (!order_is(order, "pending"))
+        return 0;
+    const json_t *urls = acme_json_array(order->state.json, "authorizations"), *url;
+    size_t place;
+    json_array_foreach(urls, place, url) {
+        if (!json_is_string(url))
+            return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
+                                  "the order has an authorization without a URL");
+        int result = authorize(order, json_string_value(url));
+        if (result < 0)
+            return result;
+    }
+    return order_refresh(order);
+}
+
+static int answer_and_wait(struct order *order, const char *url, const char *challenge_url);
+static int challenge_failed(struct order *order, const char *name, const json_t *authorization);
+
+// Shows that one name is ours.
+static int authorize(struct order *order, const char *url) {
+    struct acme_reply reply;
+    int result = acme_client_post(order->client, url, NULL, &reply, order->error);
+    if (result < 0)
+        return result;
+    const char *name = acme_json_text(json_object_get(reply.json, "identifier"), "value");
+    const json_t *challenge = acme_challenge_find(reply.json, order->kind);
+    const char *token = acme_json_text(challenge, "token");
+    const char *challenge_url = acme_json_text(challenge, "url");
+    if (strcmp(status_of(reply.json), "valid") == 0)
+        result = 0; // shown before
+    else if (!name || strcmp(status_of(reply.json), "pending") != 0)
+        result = name ? challenge_failed(order, name, reply.json)
+                      : acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
+                                       "the server sends an authorization for nothing");
+    else if (!token || !challenge_url)
+        result = acme_error_set(order->error, ACME_TROUBLE_VALIDATION, -EPROTO,
+                                "the server does not offer %s for %s",
+                                acme_challenge_name(order->kind), name);
+    else if ((result = acme_challenge_begin(order->client, order->kind, name, token,
+                                            order->error)) == 0) {
+        result = answer_and_wait(order, url, challenge_url);
+        acme_challenge_end(order->kind, name, token);
+    }
+    acme_reply_free(&reply);
+    return result;
+}
+
+// Tells the server to look, and waits until it has (RFC 8555 §7.5.1).
+static int answer_and_wait(struct order *order, const char *url, const char *challenge_url) {
+    struct acme_reply reply;
+    uint64_t begun_ms = clock_monotonic_ms();
+    int result =
+        acme_client_post(order->client, challenge_url, json_object(), &reply, order->error);
+    for (unsigned turn = 0; result == 0; turn++) {
+        unsigned retry_after_s = reply.response.retry_after_s;
+        acme_reply_free(&reply);
+        result = poll_wait(order, turn, retry_after_s, begun_ms);
+        if (result == 0)
+            result = acme_client_post(order->client, url, NULL, &reply, order->error);
+        if (result < 0)
+            return result;
+        const char *status = status_of(reply.json);
+        if (strcmp(status, "valid") == 0)
+            break;
+        if (strcmp(status, "pending") != 0 && strcmp(status, "processing") != 0) {
+            const char *name = acme_json_text(json_object_get(reply.json, "identifier"), "value");
+            result = challenge_failed(order, name ? name : "?", reply.json);
+        }
+    }
+    acme_reply_free(&reply);
+    return result;
+}
+
+// The server says in the challenge what it has met.
+static int challenge_failed(struct order *order, const char *name, const json_t *authorization) {
+    const json_t *challenge = acme_challenge_find(authorization, order->kind);
+    const json_t *problem = json_object_get(challenge, "error");
+    const char *doing = acme_challenge_name(order->kind);
+    if (!problem)
+        return acme_error_set(order->error, ACME_TROUBLE_VALIDATION, -EPROTO,
+                              "showing by %s that %s is ours: the authorization is \"%.20s\"",
+                              doing, name, status_of(authorization));
+    acme_problem_read(problem, 0, order->error);
+    acme_error_while(order->error, "showing by %s that %s is ours", doing, name);
+    if (order->error->trouble != ACME_TROUBLE_VALIDATION)
+        return -EPROTO;
+    acme_error_advise(order->error, "the authority comes to port %s",
+                      order->kind == ACME_CHALLENGE_HTTP_01 ? "80" : "443");
+    acme_advise_addresses(order->error, name);
+    return -EPROTO;
+}
+
+// --- the certificate --------------------------------------------------------------------------
+
+static int order_invalid(struct order *order) {
+    const json_t *problem = json_object_get(order->state.json, "error");
+    if (problem)
+        acme_problem_read(problem, 0, order->error);
+    else
+        acme_error_set(order->error, ACME_TROUBLE_REFUSED, -EPROTO, "the order is \"%.20s\"",
+                       status_of(order->state.json));
+    order->error->trouble = ACME_TROUBLE_REFUSED;
+    acme_error_while(order->error, "ordering");
+    return -EPROTO;
+}
+
+// Sends the request for the certificate and waits until it is made.
+static int order_finalize(struct order *order) {
+    uint64_t begun_ms = clock_monotonic_ms();
+    const char *url = acme_json_text(order->state.json, "finalize");
+    int result = 0;
+    if (order_is(order, "ready") && url) {
+        char *csr =
+            acme_csr_make(order->key, order->site->acme_hosts, order->site->acme_host_count);
+        if (!csr)
+            return acme_error_set(order->error, ACME_TROUBLE_REFUSED, -EINVAL,
+                                  "no request can be made: are these too many names for one "
+                                  "certificate?");
+        struct acme_reply reply;
+        result = acme_client_post(order->client, url, json_pack("{s:s}", "csr", csr), &reply,
+                                  order->error);
+        free(csr);
+        if (result < 0) {
+            acme_error_while(order->error, "asking for the certificate");
+            return result;
+        }
+        acme_reply_free(&order->state);
+        order->state = reply;
+    }
+    for (unsigned turn = 0; order_is(order, "processing") || order_is(order, "ready"); turn++) {
+        result = poll_wait(order, turn, order->state.response.retry_after_s, begun_ms);
+        if (result == 0)
+            result = order_refresh(order);
+        if (result < 0)
+            return result;
+    }
+    return order_is(order, "valid") ? 0 : order_invalid(order);
+}
+
+static int certificate_check(const struct order *order, const char *pem);
+
+static int order_download(struct order *order) {
+    const char *url = acme_json_text(order->state.json, "certificate");
+    struct acme_reply reply;
+    char *pem;
+    if (!url)
+        return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
+                              "the order is valid and names no certificate");
+    int result = acme_client_post(order->client, url, NULL, &reply, order->error);
+    if (result < 0) {
+        acme_error_while(order->error, "downloading the certificate");
+        return result;
+    }
+    const char *chain = reply.response.body ? reply.response.body : "";
+    if (asprintf(&pem, "%s%s%s", chain, reply.response.body_size > 0 ? "\n" : "", order->key_pem) <
+        0)
+        pem = NULL;
+    acme_reply_free(&reply);
+    if (!pem)
+        return acme_error_set(order->error, ACME_TROUBLE_LOCAL, -ENOMEM, "out of memory");
+    result = certificate_check(order, pem);
+    if (result == 0)
+        result = acme_storage_write(order->site->acme_file, str_from(pem), order->error);
+    explicit_bzero(pem, strlen(pem));
+    free(pem);
+    return result;
+}
+
+// What came must be what was asked for, before it takes the place of one that works.
+static int certificate_check(const struct order *order, const char *pem) {
+    const struct conf_certificate from = {.certificate_path = "the new certificate",
+                                          .key_path = "its key"};
+    struct problems problems = {0};
+    struct str text = str_from(pem);
+    int result = 0;
+    struct tls_certificate *certificate =
+        tls_certificate_parse(text, text, &from, NULL, time(NULL), &problems);
+    if (!certificate)
+        result = acme_error_set(order->error, ACME_TROUBLE_REFUSED, -EPROTO,
+                                "the certificate that came is no good: %s",
+                                problems.count > 0 ? problems.items[0].text : "out of memory");
+    for (size_t i = 0; result == 0 && i < order->site->acme_host_count; i++)
+        if (!tls_certificate_covers(certificate, order->site->acme_hosts[i]))
+            result = acme_error_set(order->error, ACME_TROUBLE_REFUSED, -EPROTO,
+                                    "the certificate that came is not made out to %s",
+                                    order->site->acme_hosts[i]);
+    tls_certificate_free(certificate);
+    problems_free(&problems);
+    return result;
+}

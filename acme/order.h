@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One certificate from an ACME server, from the order to the file (RFC 8555 §7.4):
+//
+//   newOrder → authorizations → a challenge each → finalize → poll → download → state folder
+//
+// The order's URL and the new key are in the state folder before the server is asked to finalize:
+// whoever is interrupted goes on with the same order.
+#ifndef RINGWAY_ACME_ORDER_H
+#define RINGWAY_ACME_ORDER_H
+
+#include "acme/client.h"
+#include "core/config.h"
+
+// Gets a certificate for the site's names, which are shown to be ours by challenges of this kind,
+// and puts it into the site's file. 0 or negative errno; with ACME_TROUBLE_VALIDATION another kind
+// may do. Blocking, for minutes.
+int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
+                   const struct conf_site *site, enum acme_challenge kind,
+                   struct acme_error *error);
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "acme/json.h"
+#include "acme/schedule.h"
+#include "acme/storage.h"
+
+static void path_of(const struct conf_acme *acme, const struct conf_site *site,
+                    char path[PATH_MAX]) {
+    acme_storage_path(acme->state_dir, ACME_CERTIFICATES, site->name, ".json", path);
+}
+
+static void text_take(const json_t *json, const char *key, char *out, size_t size) {
+    const char *text = acme_json_text(json, key);
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+void acme_record_read(const struct conf_acme *acme, const struct conf_site *site,
+                      struct acme_record *record) {
+    char path[PATH_MAX];
+    *record = (struct acme_record){0};
+    char *pem = acme_storage_read(site->acme_file);
+    if (pem) {
+        record->has_leaf = acme_leaf_read(pem, &record->leaf);
+        explicit_bzero(pem, strlen(pem)); // the key is in it
+        free(pem);
+    }
+    path_of(acme, site, path);
+    json_t *json = acme_storage_read_json(path);
+    long long failures = acme_json_number(json, "failures", 0);
+    record->failures = failures < 0 ? 0 : failures > 1000 ? 1000 : (unsigned)failures;
+    record->attempted_at = (time_t)acme_json_number(json, "attempted_at", 0);
+    record->next_at = (time_t)acme_json_number(json, "next_at", 0);
+    text_take(json, "directory", record->directory, sizeof record->directory);
+    text_take(json, "error", record->error, sizeof record->error);
+    json_decref(json);
+}
+
+void acme_record_free(struct acme_record *record) {
+    acme_leaf_free(&record->leaf);
+}
+
+int acme_record_write(const struct conf_acme *acme, const struct conf_site *site,
+                      const struct acme_record *record, struct acme_error *error) {
+    char path[PATH_MAX];
+    path_of(acme, site, path);
+    json_t *json =
+        json_pack("{s:s, s:i, s:I, s:I, s:s}", "directory", record->directory, "failures",
+                  (int)record->failures, "attempted_at", (json_int_t)record->attempted_at,
+                  "next_at", (json_int_t)record->next_at, "error", record->error);
+    return acme_storage_write_json(path, json, error);
+}
+
+time_t acme_record_renewal(const struct acme_record *record, const struct conf_acme *acme,
+                           const struct conf_site *site) {
+    const struct acme_leaf *leaf = &record->leaf;
+    if (!record->has_leaf || !acme_leaf_is_for(leaf, site->acme_hosts, site->acme_host_count))
+        return 0;
+    // Who changes the authority, from staging to the real one for instance, wants another one.
+    if (record->directory[0] && strcmp(record->directory, acme->directory) != 0)
+        return 0;
+    return acme_schedule_renewal(leaf->not_before, leaf->not_after, site->name);
+}
+
+time_t acme_record_due(const struct acme_record *record, const struct conf_acme *acme,
+                       const struct conf_site *site) {
+    time_t renewal = acme_record_renewal(record, acme, site);
+    return record->failures > 0 && record->next_at > renewal ? record->next_at : renewal;
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the state folder knows about the certificate of one site: the certificate itself, where it
+// came from, and how the last attempt to get one went. Read anew whenever it is needed: another
+// process may have changed it.
+#ifndef RINGWAY_ACME_RECORD_H
+#define RINGWAY_ACME_RECORD_H
+
+#include <stdbool.h>
+
+#include "acme/error.h"
+#include "acme/leaf.h"
+#include "core/config.h"
+
+struct acme_record {
+    bool has_leaf; // there is a certificate
+    struct acme_leaf leaf;
+    char directory[2048]; // of the server it came from; "": not known
+    unsigned failures;    // in a row, since it came
+    time_t attempted_at;  // 0: never
+    time_t next_at;       // after a failure, the next attempt
+    char error[ACME_ERROR_BYTES];
+};
+
+// Reads what there is about `site`; nothing is no error. The caller owes acme_record_free.
+void acme_record_read(const struct conf_acme *acme, const struct conf_site *site,
+                      struct acme_record *record);
+void acme_record_free(struct acme_record *record);
+
+// Writes the outcome of an attempt: the server it was made at, failures, error, next attempt. 0 or
+// negative errno.
+int acme_record_write(const struct conf_acme *acme, const struct conf_site *site,
+                      const struct acme_record *record, struct acme_error *error);
+
+// When a certificate should be asked for, failures left aside: 0 when there is none that will do.
+time_t acme_record_renewal(const struct acme_record *record, const struct conf_acme *acme,
+                           const struct conf_site *site);
+
+// When the next attempt is to be made, failures included.
+time_t acme_record_due(const struct acme_record *record, const struct conf_acme *acme,
+                       const struct conf_site *site);
+
+#endif

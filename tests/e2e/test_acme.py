@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates by ACME, against Pebble: a placeholder first, the real one in its place, renewals
+that no connection notices, and trouble of all kinds that is said and survived."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from gateway import run_ringway, servers
+from pebble import Pebble
+from peers import connect_websocket, run
+from processes import PATIENCE_S, SANITIZER, Process, free_port, wait_until
+from wire import connect, request
+
+HOST = "a.example.com"
+ROUTES = {"/": {"respond": "hello"}}
+
+
+@pytest.fixture
+def pebble(tmp_path, authority):
+    """Starts Pebbles: `pebble(validity_s=...)`."""
+    made = []
+
+    def start(**options):
+        folder = tmp_path / f"pebble{len(made)}"
+        folder.mkdir()
+        made.append(Pebble(folder, authority, **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "state"
+
+
+def site(challenge="auto", **keys):
+    return {"tls": {"acme": challenge}, "routes": ROUTES, **keys}
+
+
+def served(port, name=HOST):
+    """The certificate a client gets, as a dict of texts; no chain is checked."""
+    got = subprocess.run(
+        ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name],
+        input="", capture_output=True, text=True, timeout=PATIENCE_S,
+    )  # fmt: skip
+    assert "BEGIN CERTIFICATE" in got.stdout, got.stdout + got.stderr
+    told = subprocess.run(
+        ["openssl", "x509", "-noout", "-serial", "-issuer", "-subject", "-ext", "subjectAltName"],
+        input=got.stdout, capture_output=True, text=True, timeout=PATIENCE_S, check=True,
+    )  # fmt: skip
+    lines = told.stdout.splitlines()
+    fields = dict(line.split("=", 1) for line in lines if "=" in line)
+    fields["names"] = sorted(
+        part.strip().partition(":")[2] for part in lines[-1].strip().split(",")
+    )
+    return fields
+
+
+def is_real(port, name=HOST):
+    return "Pebble" in served(port, name)["issuer"]
+
+
+def listed(gate):
+    done = run_ringway("cert", "list", "--json", "-c", gate.path)
+    assert done.returncode == 0, done.stderr
+    return {entry["site"]: entry for entry in json.loads(done.stdout)}
+
+
+def renew(gate, *sites, verb="renew"):
+    return run_ringway("cert", verb, "-c", gate.path, *sites, timeout=PATIENCE_S * 3)
+
+
+def acme_gateway(gateway, server, state, sites, acme=None, **config):
+    return gateway(
+        listen=server.listen(None), acme=server.acme(state, **(acme or {})), sites=sites, **config
+    )
+
+
+@pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01", "auto"])
+def test_a_certificate_comes_by_itself(gateway, pebble, state, tmp_path, challenge):
+    """The chain is good for a real client that trusts Pebble's root, for the site and its alias."""
+    server = pebble()
+    gate = acme_gateway(
+        gateway, server, state, {HOST: site(challenge, aliases=["b.example.com"])}
+    )
+    gate.wait_log("acme: a.example.com: new certificate")
+    gate.wait_log("certificates have been renewed")
+    root = server.root_file(tmp_path / "root.pem")
+    for name in HOST, "b.example.com":
+        page = subprocess.run(
+            ["curl", "--silent", "--show-error", "--cacert", root, "--connect-to",
+             f"{name}:443:127.0.0.1:{server.tls_port}", f"https://{name}/"],
+            capture_output=True, text=True, timeout=PATIENCE_S,
+        )  # fmt: skip
+        assert page.stdout == "hello", page.stderr
+    assert served(server.tls_port)["names"] == [HOST, "b.example.com"]
+    entry = listed(gate)[HOST]
+    assert entry["state"] == "good" and sorted(entry["names"]) == [HOST, "b.example.com"]
+    log = gate.log
+    for secret in "PRIVATE KEY", "BEGIN":
+        assert secret not in log
+
+
+def test_every_site_gets_one_without_being_asked(gateway, pebble, state, certificate):
+    """And a site with a certificate of its own keeps that."""
+    server = pebble()
+    names = [f"s{i}.example.com" for i in range(3)]
+    sites = {name: {"routes": ROUTES, "tls": {}} for name in names}
+    gate = acme_gateway(
+        gateway, server, state, {**sites, "localhost": {"routes": ROUTES, "tls": certificate.config()}}
+    )
+    for name in names:
+        gate.wait_log(f"acme: {name}: new certificate")
+    wait_until(lambda: all(is_real(server.tls_port, name) for name in names), "all are served")
+    assert "ringway test authority" in served(server.tls_port, "localhost")["issuer"]
+    assert sorted(listed(gate)) == names
+
+
+def test_the_placeholder_serves_until_then(gateway, pebble, state):
+    """Also when there is no server at all; TLS works, only nobody trusts it."""
+    server = pebble()
+    server.stop_server()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("no certificate: .*connecting to localhost port .*Connection refused")
+    assert served(server.tls_port)["names"] == [HOST]
+    assert not is_real(server.tls_port)
+    entry = listed(gate)[HOST]
+    assert entry["state"] == "missing" and "Connection refused" in entry["error"]
+    server.start()
+    done = renew(gate, HOST, verb="issue")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: is_real(server.tls_port), "the real one is served")
+    assert listed(gate)[HOST].get("error") is None
+
+
+def test_state_is_private(gateway, pebble, state):
+    server = pebble()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("new certificate")
+    found = [state, *state.rglob("*")]
+    assert len(found) >= 8
+    for path in found:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert not list((state / "orders").iterdir()), "nothing is under way"
+
+
+def test_a_restart_keeps_account_and_certificate(gateways, pebble, state):
+    server = pebble()
+    keys = dict(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
+    first = gateways(**keys).start()
+    first.wait_log("new certificate")
+    before = served(server.tls_port)
+    first.stop()
+    second = gateways(**keys).start()
+    assert is_real(server.tls_port), "from the first connection on"
+    assert served(server.tls_port)["serial"] == before["serial"]
+    assert renew(second).returncode == 0
+    assert served(server.tls_port)["serial"] != before["serial"]
+    assert "made an account" in first.log and "account" not in second.log
+    assert server.process.output.count("There are now 1 accounts") == 1
+
+
+def test_names_that_change_give_a_new_certificate(gateway, pebble, state):
+    server = pebble()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("new certificate")
+    gate.config["sites"][HOST]["aliases"] = ["c.example.com"]
+    gate.reload()
+    wait_until(lambda: served(server.tls_port)["names"] == [HOST, "c.example.com"], "the new names")
+
+
+def test_nonces_are_refused_and_authorizations_reused(gateway, pebble, state):
+    """Half of all nonces are refused, and half of the authorizations are there already."""
+    server = pebble(environment={
+        "PEBBLE_WFE_NONCEREJECT": "50", "PEBBLE_AUTHZREUSE": "50", "PEBBLE_VA_NOSLEEP": "",
+        "PEBBLE_VA_SLEEPTIME": "1",
+    })  # fmt: skip
+    names = [f"s{i}.example.com" for i in range(4)]
+    gate = acme_gateway(gateway, server, state, {name: site() for name in names})
+    for name in names:
+        gate.process.wait_line(f"acme: {name}: new certificate", timeout=PATIENCE_S * 4)
+    done = renew(gate)
+    assert done.returncode == 0, done.stderr
+    assert "no certificate" not in gate.log
+    assert server.process.output.count("badNonce") > 0 or "nonce" in server.process.output
+
+
+def test_the_next_challenge_is_tried(gateway, pebble, state):
+    """Nothing listens where http-01 is looked for; tls-alpn-01 works."""
+    server = pebble()
+    port = free_port()
+    gate = gateway(
+        listen=[{"address": f"127.0.0.1:{server.tls_port}", "tls": True},
+                {"address": f"127.0.0.1:{port}"}],
+        acme=server.acme(state), sites={HOST: site()},
+    )  # fmt: skip
+    said = gate.wait_log("showing by http-01 that a.example.com is ours.*trying tls-alpn-01")
+    assert "is the port open to the internet" in said.string
+    gate.wait_log("new certificate")
+
+
+def test_what_to_do_is_said(gateway, pebble, state):
+    """DNS points elsewhere, and nothing answers there."""
+    server = pebble()
+    server.tell_dns("set-default-ipv4", ip="127.0.0.9")
+    gate = acme_gateway(gateway, server, state, {HOST: site("http-01")})
+    said = gate.wait_log("no certificate: .*Next attempt at").string
+    assert "showing by http-01 that a.example.com is ours" in said
+    assert "port 80" in said
+    assert "DNS" in said
+    entry = listed(gate)[HOST]
+    assert entry["failures"] == 1 and entry["next_attempt"] and "http-01" in entry["error"]
+    assert not is_real(server.tls_port)
+
+
+def test_only_what_was_promised_is_answered(gateway, pebble, state, backend):
+    """The path belongs to the site's own routes otherwise."""
+    server = pebble()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("new certificate")
+    with connect(server.http_port) as wire:
+        wire.send(request("GET", "/.well-known/acme-challenge/unknown", host=HOST))
+        assert wire.read_response().body == b"hello"
+
+
+def test_acme_tls_without_an_order_is_refused(gateway, pebble, state):
+    server = pebble()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("new certificate")
+    context = ssl._create_unverified_context()
+    context.set_alpn_protocols(["acme-tls/1"])
+    with pytest.raises(ssl.SSLError, match="NO_APPLICATION_PROTOCOL|no application protocol"):
+        connect(server.tls_port, context, sni=HOST)
+
+
+@pytest.mark.slow
+@pytest.mark.tsan
+def test_renewals_under_live_websockets(gateway, pebble, state, plain_echo):
+    """Certificates that live for seconds are renewed again and again, under connections that talk
+    all the time: none is lost."""
+    count = 100 if SANITIZER else 1000
+    server = pebble(validity_s=20)
+    gate = acme_gateway(
+        gateway, server, state, {HOST: {"tls": {"acme": "auto"}, "routes": {"/": {"upstream": "echo"}}}},
+        upstreams={"echo": servers(plain_echo)},
+    )  # fmt: skip
+    gate.port = server.tls_port
+    gate.wait_log("certificates have been renewed")
+    mark = gate.process.mark()
+    first = served(server.tls_port)["serial"]
+    finished, gate_open = asyncio.Event(), asyncio.Semaphore(100)
+    context = ssl._create_unverified_context()
+
+    async def chat(number, opened):
+        async with gate_open:
+            connection = await connect_websocket(
+                gate, "/", compression=None, ssl=context, server_hostname=HOST
+            )
+        opened.release()
+        while not finished.is_set():
+            await connection.send(str(number))
+            assert await connection.recv() == str(number)
+            await asyncio.sleep(0.5)
+        await connection.close()
+
+    async def talk():
+        opened = asyncio.Semaphore(0)
+        talkers = [asyncio.create_task(chat(number, opened)) for number in range(count)]
+        for _ in talkers:
+            await asyncio.wait_for(opened.acquire(), PATIENCE_S * 2)
+        for _ in range(2):
+            found = await asyncio.to_thread(
+                gate.process.wait_line, "certificates have been renewed", mark + 0, PATIENCE_S * 3
+            )
+            assert found
+            await asyncio.sleep(10)
+        for talker in talkers:
+            assert not talker.done(), talker.exception()
+        finished.set()
+        await asyncio.gather(*talkers)
+
+    run(talk(), PATIENCE_S * 8)
+    assert served(server.tls_port)["serial"] != first
+    assert "no certificate" not in gate.log
+    assert not [r for r in gate.access() if r["event"] == "close" and r["close_code"] != 1000]
+
+
+def test_two_gateways_share_a_folder(gateways, pebble, state):
+    """One gets the certificate, the other serves it as well, and takes over when the first ends."""
+    server = pebble()
+    keys = dict(acme=server.acme(state), sites={HOST: site()})
+    first = gateways(listen=server.listen(None), **keys).start()
+    first.wait_log("new certificate")
+    second = gateways(**keys).start()
+    assert is_real(second.port)
+    second.wait_log("another gateway cares for the certificates")
+    refused = renew(second)
+    assert refused.returncode == 1 and "another gateway" in refused.stderr
+    before = served(second.port)["serial"]
+    assert renew(first).returncode == 0
+    wait_until(lambda: served(second.port)["serial"] != before, "the other one has it too")
+    assert "new certificate" not in second.log
+    first.stop()
+    wait_until(lambda: "account" in renew(second).stdout + second.log or
+               "showing" in second.log, "the second has taken over")
+
+
+def test_a_broken_certificate_file_is_replaced(gateways, pebble, state):
+    server = pebble()
+    keys = dict(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
+    first = gateways(**keys).start()
+    first.wait_log("new certificate")
+    first.stop()
+    file = state / "certificates" / f"{HOST}.pem"
+    file.write_text(file.read_text()[:700])
+    second = gateways(**keys).start()
+    second.wait_log("is served with a self-signed placeholder")
+    second.wait_log("new certificate")
+    wait_until(lambda: is_real(server.tls_port), "a good one is there again")
+
+
+def test_killed_at_any_time_it_goes_on(gateways, pebble, state):
+    """SIGKILL at different moments of the first order: afterwards there is one account, and the
+    certificate comes."""
+    server = pebble(environment={"PEBBLE_VA_NOSLEEP": "", "PEBBLE_VA_SLEEPTIME": "1"})
+    keys = dict(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
+    for turn in range(6):
+        gate = gateways(**keys).start()
+        time.sleep(0.05 + turn * 0.15)
+        gate.stopped = True
+        gate.process.stop(signal.SIGKILL)
+        for path in state.rglob("*.json"):
+            json.loads(path.read_text())
+    last = gateways(**keys).start()
+    if not (state / "certificates" / f"{HOST}.pem").exists():
+        last.wait_log("new certificate")
+    wait_until(lambda: is_real(server.tls_port), "the certificate")
+    assert server.process.output.count("There are now 1 accounts") == 1
+    assert "There are now 2 accounts" not in server.process.output
+
+
+def test_a_stop_does_not_wait_for_the_authority(gateway, authority, state, certificate):
+    """A server that accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        gate = gateway(
+            acme={"agree_tos": True, "directory": f"https://localhost:{port}/dir",
+                  "ca_file": str(authority.ca), "state_dir": str(state)},
+            sites={HOST: site()},
+        )  # fmt: skip
+        time.sleep(0.5)
+        begun = time.monotonic()
+        gate.stop()
+        assert time.monotonic() - begun < 4
+
+
+def test_cert_command_lines(gateway, pebble, state):
+    server = pebble()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("new certificate")
+    shown = run_ringway("cert", "show", "-c", gate.path, HOST)
+    assert "names:         a.example.com\n" in shown.stdout and "Pebble" in shown.stdout
+    assert "PRIVATE" not in shown.stdout
+    unknown = run_ringway("cert", "renew", "-c", gate.path, "x.example.com")
+    assert unknown.returncode == 1 and "no site 'x.example.com'" in unknown.stderr
+    assert run_ringway("cert", "-c", gate.path).returncode == 2
+    assert run_ringway("cert", "list").returncode == 2
