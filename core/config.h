@@ -5,8 +5,8 @@
 // addresses are opened by the layers that use them, which report through the same problem list, so
 // that every message carries file:line:column.
 //
-// Life: `config_load` makes it, everything in it lives in its one arena, the last `config_free` ends
-// all of it. Immutable after loading; any thread may read it.
+// Life: `config_load` makes it, everything in it lives in its one arena, the last `config_free`
+// ends all of it. Immutable after loading; any thread may read it.
 #ifndef RINGWAY_CORE_CONFIG_H
 #define RINGWAY_CORE_CONFIG_H
 
