@@ -4,19 +4,22 @@ that no connection notices, and trouble of all kinds that is said and survived."
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import ssl
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 import websockets
 
+from acme_server import BadServer, answer
 from gateway import run_ringway, servers
 from pebble import Pebble
 from peers import run
-from processes import PATIENCE_S, SANITIZER, free_port, wait_until
+from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port, wait_until
 from wire import connect, request
 
 HOST = "a.example.com"
@@ -374,3 +377,141 @@ def test_cert_command_lines(gateway, pebble, state):
     assert unknown.returncode == 1 and "no site 'x.example.com'" in unknown.stderr
     assert run_ringway("cert", "-c", gate.path).returncode == 2
     assert run_ringway("cert", "list").returncode == 2
+
+
+def directory_of(base, **changes):
+    return json.dumps({
+        "newNonce": f"{base}/nonce", "newAccount": f"{base}/account", "newOrder": f"{base}/order",
+        **changes,
+    }).encode()  # fmt: skip
+
+
+BAD_DIRECTORIES = {
+    "no json": (answer(b"<html>"), "is no directory of an ACME server"),
+    "an array": (answer(b"[]"), "is no directory of an ACME server"),
+    "nothing in it": (answer(b"{}"), "names no newNonce"),
+    "numbers": (answer(b'{"newNonce":1,"newAccount":2,"newOrder":3}'), "names no newNonce"),
+    "nested too deep": (answer(b'{"a":' + b"[" * 100000), "is no directory"),
+    "cut short": (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "cut short"),
+    "no http": (b"\x00\x01\x02 hello\r\n\r\n", "no HTTP"),
+    "server error": (answer(b"", "503 Service Unavailable", "Retry-After: 5"), "status 503"),
+    "redirect to itself": (answer(b"", "302 Found", "Location: /dir"), "status 302"),
+    "too large": (answer(b" " * 300000), "too large"),
+    "endless head": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100000, "too large"),
+    "nothing": (b"", "Connection reset"),
+}
+
+
+def bad_gateway(gateway, authority, state, directory, ca=None):
+    return gateway(
+        acme={"agree_tos": True, "directory": directory, "ca_file": str(ca or authority.ca),
+              "state_dir": str(state)},
+        sites={HOST: site()},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def bad_server(authority):
+    """Starts servers that are none: `bad_server({"/dir": bytes})`."""
+    made = []
+
+    def start(answers):
+        made.append(BadServer(authority, answers))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.close()
+
+
+@pytest.mark.parametrize("case", BAD_DIRECTORIES)
+def test_a_bad_directory_is_said_and_harmless(gateway, bad_server, authority, state, case):
+    bytes_sent, expected = BAD_DIRECTORIES[case]
+    bad = bad_server({"/dir": bytes_sent})
+    gate = bad_gateway(gateway, authority, state, f"{bad.base}/dir")
+    said = gate.wait_log("acme: .*no certificate: .*Next attempt at").string
+    assert expected in said, said
+    assert served(gate.port)["names"] == [HOST], "it serves on"
+    assert bad.requests.count("/dir") <= 2, "no storm"
+
+
+def test_an_untrusted_server_is_refused(gateway, bad_server, authority, state, tmp_path):
+    """Its certificate is good, but not below the roots that are trusted."""
+    (tmp_path / "other").mkdir()
+    other = type(authority)(tmp_path / "other")
+    bad = bad_server({"/dir": answer(b"{}")})
+    gate = bad_gateway(gateway, authority, state, f"{bad.base}/dir", other.ca)
+    gate.wait_log("no certificate: .*TLS with localhost: .*is .*ca.pem the root of this server")
+    assert not bad.requests
+
+
+def test_a_certificate_for_another_name_is_refused(gateway, bad_server, authority, state):
+    bad = bad_server({"/dir": answer(b"{}")}, )
+    gate = bad_gateway(gateway, authority, state, f"https://ip6-localhost:{bad.port}/dir")
+    gate.wait_log("no certificate: ")
+    assert not bad.requests
+
+
+@pytest.mark.parametrize("problem,expected", [
+    ({"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many"}, "limit is reached"),
+    ({"type": "urn:ietf:params:acme:error:externalAccountRequired", "detail": "no"}, "acme.eab"),
+    ({"type": "urn:ietf:params:acme:error:serverInternal", "detail": "broken\r\nX"}, "broken  X"),
+    ({"type": 5, "detail": []}, "status 500"),
+])  # fmt: skip
+def test_what_the_authority_says_is_said(gateway, bad_server, authority, state, problem, expected):
+    bad = bad_server({})
+    bad.answers.update({
+        "/dir": answer(directory_of(bad.base)),
+        "/nonce": answer(b"", "200 OK", "Replay-Nonce: abc"),
+        "/account": answer(json.dumps(problem).encode(), "500 Oops", "Retry-After: 86400"),
+    })  # fmt: skip
+    gate = bad_gateway(gateway, authority, state, f"{bad.base}/dir")
+    said = gate.wait_log("acme: .*no certificate: .*Next attempt at").string
+    assert expected in said, said
+    assert len(bad.requests) <= 4
+
+
+def is_settled(state):
+    """The certificate is there and nothing is under way."""
+    return (state / "certificates" / f"{HOST}.pem").exists() and not list(
+        (state / "orders").iterdir()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SANITIZER is not None, reason="the sanitizer wants to be the first library")
+def test_killed_at_every_file_operation(gateways, pebble, state, tmp_path):
+    """Each start dies at one operation more, until one lives: whatever was being written, no file
+    is half there, no second account is made, and in the end the certificate is served."""
+    shim = tmp_path / "kill_at.so"
+    source = Path(__file__).parent / "kill_at.c"
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
+    server = pebble()
+    gate = gateways(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
+    gate.write()
+    for at in range(1, 100):
+        environment = {
+            **os.environ, "LD_PRELOAD": str(shim), "KILL_AT": str(at), "KILL_BELOW": str(state),
+        }  # fmt: skip
+        process = Process([PROGRAM, "run", "-c", gate.path], env=environment)
+        wait_until(
+            lambda: not process.running or "new certificate, good until" in process.output,
+            "it is killed, or done",
+        )
+        time.sleep(0.1)  # the last operation may follow
+        died = not process.running
+        process.stop(signal.SIGKILL)
+        for path in state.rglob("*.json"):
+            json.loads(path.read_text())
+        for path in state.rglob("*.pem"):
+            assert path.read_text().rstrip().endswith("-----END EC PRIVATE KEY-----")
+        if not died:
+            break
+        # What one start gets done the next need not do: begin with the order again.
+        for path in state.glob("certificates/*"):
+            path.unlink()
+    assert at >= 10, "the operations were found"
+    assert is_settled(state)
+    gate.start()
+    wait_until(lambda: is_real(server.tls_port), "the certificate")
+    assert "There are now 2 accounts" not in server.process.output
