@@ -68,9 +68,10 @@ START_TEST(a_key_survives_being_written) {
 END_TEST
 
 START_TEST(what_is_no_key_is_refused) {
-    static const char *const texts[] = {"", "nonsense", "-----BEGIN EC PRIVATE KEY-----\n",
-                                        "-----BEGIN EC PRIVATE KEY-----\nAAAA\n"
-                                        "-----END EC PRIVATE KEY-----\n"};
+    static const char cut[] = "-----BEGIN EC PRIVATE KEY-----\n";
+    static const char hollow[] = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n"
+                                 "-----END EC PRIVATE KEY-----\n";
+    const char *const texts[] = {"", "nonsense", cut, hollow};
     struct acme_key *key;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         ck_assert_int_eq(acme_key_read(texts[i], &key), -EINVAL);
