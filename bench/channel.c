@@ -15,7 +15,8 @@
 struct tls_context {
     WOLFSSL_CTX *ctx;
     int group;
-    bool verifies;
+    bool verifies, resumes;
+    WOLFSSL_SESSION *session; // the latest that a connection left behind
 };
 
 static const struct {
@@ -65,6 +66,9 @@ static const char *context_configure(struct tls_context *context,
     // The cache is one for the process, behind a lock.
     wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
     wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
+    context->resumes = options->resumes;
+    if (context->resumes && wolfSSL_CTX_UseSessionTicket(ctx) != WOLFSSL_SUCCESS)
+        return "resumption";
     context->verifies = options->ca_path != NULL;
     if (context->verifies) {
         if (wolfSSL_CTX_load_verify_locations(ctx, options->ca_path, NULL) != WOLFSSL_SUCCESS)
@@ -99,6 +103,7 @@ struct tls_context *tls_context_new(const struct tls_options *options, char *why
 void tls_context_free(struct tls_context *context) {
     if (!context)
         return;
+    wolfSSL_SESSION_free(context->session);
     wolfSSL_CTX_free(context->ctx);
     free(context);
 }
@@ -106,10 +111,24 @@ void tls_context_free(struct tls_context *context) {
 // --- life -------------------------------------------------------------------------------------
 
 void channel_open(struct channel *channel, struct worker *worker, int fd) {
-    *channel = (struct channel){.worker = worker, .fd = fd};
+    *channel = (struct channel){.worker = worker, .fd = fd, .allowed_bytes = SIZE_MAX};
+}
+
+// Takes the session over for the next connection: in TLS 1.3 its ticket comes with the first data.
+static void session_keep(struct channel *channel) {
+    struct tls_context *context = channel->context;
+    if (!context->resumes || !wolfSSL_is_init_finished(channel->ssl))
+        return;
+    WOLFSSL_SESSION *session = wolfSSL_get1_session(channel->ssl);
+    if (!session)
+        return;
+    wolfSSL_SESSION_free(context->session);
+    context->session = session;
 }
 
 void channel_close(struct channel *channel) {
+    if (channel->ssl)
+        session_keep(channel);
     wolfSSL_free(channel->ssl);
     channel->ssl = NULL;
     chain_clear(&channel->worker->chunks, &channel->out);
@@ -124,6 +143,7 @@ int channel_secure(struct channel *channel, struct tls_context *context,
     if (!ssl)
         return -ENOMEM;
     channel->ssl = ssl;
+    channel->context = context;
     wolfSSL_SetIOReadCtx(ssl, channel);
     wolfSSL_SetIOWriteCtx(ssl, channel);
     char alpn[] = "http/1.1";
@@ -135,7 +155,13 @@ int channel_secure(struct channel *channel, struct tls_context *context,
         wolfSSL_check_domain_name(ssl, target->host);
     if (wolfSSL_version(ssl) == TLS1_3_VERSION)
         wolfSSL_UseKeyShare(ssl, (word16)context->group);
+    if (context->session)
+        wolfSSL_set_session(ssl, context->session);
     return 0;
+}
+
+bool channel_is_resumed(const struct channel *channel) {
+    return channel->ssl && wolfSSL_session_reused(channel->ssl);
 }
 
 // --- receiving --------------------------------------------------------------------------------
@@ -148,14 +174,18 @@ void channel_wake(struct channel *channel, enum channel_hangup hangup) {
 // Reads what the socket has into the worker's scratch memory.
 static ssize_t socket_receive(struct channel *channel, struct str *bytes) {
     struct worker *worker = channel->worker;
-    if (channel->dry)
+    size_t size = channel->allowed_bytes < WORKER_SCRATCH_BYTES ? channel->allowed_bytes
+                                                                : WORKER_SCRATCH_BYTES;
+    if (channel->dry || size == 0)
         return -EAGAIN;
-    ssize_t n =
-        ring_recv_now(worker->ring, channel->fd, worker->read_scratch, WORKER_SCRATCH_BYTES);
+    ssize_t n = ring_recv_now(worker->ring, channel->fd, worker->read_scratch, size);
     // A short read has emptied the socket; if more comes, the poll tells again.
-    channel->dry = n == -EAGAIN || (n < WORKER_SCRATCH_BYTES && !channel->hung_up);
-    if (n > 0)
-        *bytes = (struct str){(const char *)worker->read_scratch, (size_t)n};
+    channel->dry = n == -EAGAIN || (n < (ssize_t)size && !channel->hung_up);
+    if (n <= 0)
+        return n;
+    if (channel->allowed_bytes != SIZE_MAX)
+        channel->allowed_bytes -= (size_t)n;
+    *bytes = (struct str){(const char *)worker->read_scratch, (size_t)n};
     return n;
 }
 

@@ -28,6 +28,7 @@ struct tls_options {
     const char *cipher;  // wolfSSL's or OpenSSL's name, or NULL: AES-128-GCM of the version
     const char *group;   // "X25519", "P-256", "P-384", "X25519MLKEM768"
     const char *ca_path; // PEM file that certificates are verified with; NULL = not verified
+    bool resumes;        // offers the latest session of the same context
 };
 
 // What the sessions of one thread share.
@@ -41,9 +42,11 @@ struct channel {
     struct worker *worker;
     int fd;              // -1: closed
     struct WOLFSSL *ssl; // NULL: plain
+    struct tls_context *context;
     struct chain out;
     struct str raw;            // TLS: received, not decrypted
     size_t wire_bytes;         // TLS: in the worker's seal scratch, to be sent after this call
+    size_t allowed_bytes;      // that may still be read from the socket
     bool dry;                  // the socket has nothing more for now
     bool hung_up;              // read to the end, short reads or not
     int error;                 // negative errno of the socket
@@ -65,6 +68,20 @@ int channel_secure(struct channel *channel, struct tls_context *context,
 int channel_handshake(struct channel *channel);
 
 enum channel_hangup { CHANNEL_ALIVE, CHANNEL_HUNG_UP };
+
+// How much may be read from the socket from now on; at first, SIZE_MAX: anything.
+static inline void channel_allow(struct channel *channel, size_t bytes) {
+    channel->allowed_bytes = bytes;
+}
+
+// Whether nothing of what was received lies in the worker's scratch memory, so that another channel
+// may be read from before this one is again.
+static inline bool channel_may_rest(const struct channel *channel) {
+    return channel->raw.len == 0;
+}
+
+// Whether the handshake, which must be over, resumed a session. False without TLS.
+bool channel_is_resumed(const struct channel *channel);
 
 // Says that the socket has become readable, before `channel_receive`.
 void channel_wake(struct channel *channel, enum channel_hangup hangup);

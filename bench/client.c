@@ -15,6 +15,7 @@
 
 static void connect_done(struct op *op, int result, uint8_t *buffer);
 static void rx_done(struct op *op, int result, uint8_t *buffer);
+static void again_run(struct task *task);
 static void tx_done(struct op *op, int result, uint8_t *buffer);
 static void deadline_fired(struct timer *timer);
 static void handshake(struct client *client);
@@ -24,6 +25,7 @@ static void head_take(struct client *client, struct str bytes);
 static void frames_take(struct client *client, struct str bytes);
 static void write_bytes(struct client *client, size_t n);
 static void pump(struct client *client);
+static void close_when_done(struct client *client);
 static void end(struct client *client);
 static void join(struct client *client);
 static void fail(struct client *client, enum failure_kind kind, const char *format, ...)
@@ -40,6 +42,14 @@ static const char *const phases[] = {
     [CLIENT_ENDING] = "ending",
 };
 
+static const char *const waits_for[] = {
+    [PART_ECHOED] = "waiting for an echo",
+    [PART_SENDER] = "waiting to send",
+    [PART_RECEIVER] = "waiting for a message",
+};
+
+enum { CALLS_PER_TURN = 8 }; // reads or writes; then the other clients have their turn
+
 static void progress(struct client *client) {
     client->progress_ms = client->setup->worker->now_ms;
 }
@@ -50,6 +60,7 @@ void client_init(struct client *client, struct client_setup *setup, uint32_t ind
     client->owner = owner;
     client->channel.fd = -1;
     client->deadline.fired = deadline_fired;
+    client->again.run = again_run;
 }
 
 // --- connecting -------------------------------------------------------------------------------
@@ -72,7 +83,7 @@ static int socket_open(const struct client *client) {
 void client_start(struct client *client) {
     const struct client_setup *setup = client->setup;
     assert(client->state == CLIENT_IDLE);
-    dialog_start(&client->dialog, client->index, setup->message_bytes, &client->setup->random);
+    dialog_start(&client->dialog, client->index, &setup->dialog);
     client->opened = client->closes = false;
     client->failure = FAILURE_NONE;
     client->started_ns = clock_now_ns();
@@ -126,6 +137,17 @@ static void handshake(struct client *client) {
         fail_errno(client, result);
 }
 
+// The target's path; a source is also told which messages this client waits for.
+static void path_make(const struct client *client, char *out, size_t size) {
+    const struct client_setup *setup = client->setup;
+    const char *path = setup->target->path;
+    if (setup->dialog.part == PART_RECEIVER)
+        snprintf(out, size, "%s%csize=%s&connection=%u", path, strchr(path, '?') ? '&' : '?',
+                 setup->dialog.sizes->text, (unsigned)client->index);
+    else
+        snprintf(out, size, "%s", path);
+}
+
 static void upgrade(struct client *client) {
     struct client_setup *setup = client->setup;
     client->state = CLIENT_UPGRADING;
@@ -136,9 +158,10 @@ static void upgrade(struct client *client) {
     }
     uint64_t words[2] = {random_next(&setup->random), random_next(&setup->random)};
     upgrade_key_make(client->key, (const uint8_t *)words);
+    char path[TARGET_PATH_MAX + SIZE_MIX_TEXT_MAX + 64];
+    path_make(client, path, sizeof path);
     size_t n = upgrade_request_write((char *)setup->write_buffer, CHANNEL_WRITE_MAX,
-                                     setup->target->authority, setup->target->path, client->key,
-                                     setup->fields);
+                                     setup->target->authority, path, client->key, setup->fields);
     write_bytes(client, n);
 }
 
@@ -165,8 +188,27 @@ static void rx_done(struct op *op, int result, uint8_t *buffer) {
         receive(client);
 }
 
+static void again_run(struct task *task) {
+    struct client *client = container_of(task, struct client, again);
+    if (client->state == CLIENT_ENDING) {
+        join(client);
+        return;
+    }
+    receive(client);
+    if (client->state == CLIENT_OPEN || client->state == CLIENT_CLOSING)
+        pump(client);
+}
+
+static bool is_over(const struct client *client) {
+    return client->state == CLIENT_ENDING || client->state == CLIENT_IDLE;
+}
+
 static void receive(struct client *client) {
-    while (client->state != CLIENT_ENDING && client->state != CLIENT_IDLE) {
+    for (int reads = 0; !is_over(client); reads++) {
+        if (reads >= CALLS_PER_TURN && channel_may_rest(&client->channel)) {
+            worker_defer(client->setup->worker, &client->again);
+            return;
+        }
         struct str bytes;
         ssize_t n = channel_receive(&client->channel, &bytes);
         if (n == -EAGAIN)
@@ -216,6 +258,8 @@ static void head_take(struct client *client, struct str bytes) {
     head_end(client);
     client->state = CLIENT_OPEN;
     client->opened = true;
+    if (client->setup->reads_when_told)
+        channel_allow(&client->channel, 0);
     progress(client);
     client->setup->events->opened(client);
     if (client->state == CLIENT_OPEN || client->state == CLIENT_CLOSING)
@@ -237,11 +281,10 @@ static void frames_take(struct client *client, struct str bytes) {
         switch (dialog_take(&client->dialog, &bytes)) {
         case DIALOG_WANTS_MORE:
             return;
-        case DIALOG_ECHO:
+        case DIALOG_MESSAGE:
             progress(client);
-            client->setup->events->echoed(client);
-            if (client->closes && dialog_outstanding(&client->dialog) == 0)
-                client_close(client);
+            client->setup->events->received(client);
+            close_when_done(client);
             break;
         case DIALOG_PING:
             pump(client);
@@ -269,6 +312,22 @@ void client_send(struct client *client) {
     pump(client);
 }
 
+void client_stream(struct client *client) {
+    assert(client->state == CLIENT_OPEN && !client->closes);
+    progress(client);
+    dialog_stream(&client->dialog);
+    pump(client);
+}
+
+void client_read(struct client *client, size_t bytes) {
+    assert(client->setup->reads_when_told);
+    if (client->state != CLIENT_OPEN && client->state != CLIENT_CLOSING)
+        return;
+    channel_allow(&client->channel, bytes);
+    channel_wake(&client->channel, CHANNEL_ALIVE);
+    worker_defer(client->setup->worker, &client->again);
+}
+
 static void wait_writable(struct client *client) {
     if (channel_is_backlogged(&client->channel) && !client->tx.submitted)
         ring_poll_out(client->setup->worker->ring, &client->tx, client->channel.fd);
@@ -285,14 +344,20 @@ static void write_bytes(struct client *client, size_t n) {
 
 // Sends what is to be sent, as far as the socket takes it.
 static void pump(struct client *client) {
-    while (!channel_is_backlogged(&client->channel)) {
+    for (int writes = 0; !channel_is_backlogged(&client->channel); writes++) {
+        if (writes == CALLS_PER_TURN) {
+            worker_defer(client->setup->worker, &client->again);
+            return;
+        }
         size_t n = dialog_fill(&client->dialog, client->setup->write_buffer, CHANNEL_WRITE_MAX);
         if (n == 0)
-            return;
+            break;
         write_bytes(client, n);
-        if (client->state == CLIENT_ENDING || client->state == CLIENT_IDLE)
+        if (is_over(client))
             return;
     }
+    if (client->setup->dialog.part == PART_SENDER)
+        close_when_done(client);
 }
 
 static void tx_done(struct op *op, int result, uint8_t *buffer) {
@@ -308,6 +373,8 @@ static void tx_done(struct op *op, int result, uint8_t *buffer) {
         fail_errno(client, result);
         return;
     }
+    if (client->setup->dialog.part == PART_SENDER)
+        progress(client); // the server takes what it is sent: there is no other sign of life
     wait_writable(client);
     if (client->state >= CLIENT_OPEN)
         pump(client);
@@ -315,8 +382,15 @@ static void tx_done(struct op *op, int result, uint8_t *buffer) {
 
 // --- ending -----------------------------------------------------------------------------------
 
+static void close_when_done(struct client *client) {
+    if (client->closes && client->state == CLIENT_OPEN)
+        client_close(client);
+}
+
 void client_close(struct client *client) {
     client->closes = true;
+    if (client->setup->dialog.part == PART_SENDER)
+        dialog_stop(&client->dialog);
     if (client->state == CLIENT_OPEN && dialog_outstanding(&client->dialog) == 0) {
         client->state = CLIENT_CLOSING;
         progress(client);
@@ -329,7 +403,9 @@ void client_close(struct client *client) {
 
 // Whether the peer has something to do for us.
 static bool is_waiting(const struct client *client) {
-    return client->state != CLIENT_OPEN || dialog_outstanding(&client->dialog) > 0;
+    const struct client_setup *setup = client->setup;
+    bool is_fed = setup->dialog.part == PART_RECEIVER && !setup->reads_when_told;
+    return client->state != CLIENT_OPEN || is_fed || dialog_outstanding(&client->dialog) > 0;
 }
 
 // Looks once per timeout instead of being set anew for each message.
@@ -342,7 +418,8 @@ static void deadline_fired(struct timer *timer) {
     else
         fail(client, FAILURE_TIMEOUT, "no progress for %llu ms while %s",
              (unsigned long long)client->setup->timeout_ms,
-             client->state == CLIENT_OPEN ? "waiting for an echo" : phases[client->state]);
+             client->state == CLIENT_OPEN ? waits_for[client->setup->dialog.part]
+                                          : phases[client->state]);
 }
 
 static void fail(struct client *client, enum failure_kind kind, const char *format, ...) {
@@ -365,6 +442,8 @@ static void end(struct client *client) {
     if (client->state == CLIENT_ENDING)
         return;
     client->state = CLIENT_ENDING;
+    if (client->setup->dialog.part == PART_SENDER)
+        dialog_stop(&client->dialog);
     timer_clear(&worker->timers, &client->deadline);
     if (client->rx.submitted)
         ring_cancel(worker->ring, &client->rx);
@@ -374,7 +453,7 @@ static void end(struct client *client) {
 }
 
 static void join(struct client *client) {
-    if (client->rx.submitted || client->tx.submitted)
+    if (client->rx.submitted || client->tx.submitted || client->again.queued)
         return;
     head_end(client);
     channel_close(&client->channel);

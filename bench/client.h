@@ -4,8 +4,8 @@
 //
 //   IDLE → CONNECTING → SECURING (wss) → UPGRADING → OPEN → CLOSING → ENDING → IDLE
 //
-// It sends messages when told and reports to its owner: opened, echoed, ended. Whatever goes wrong
-// in any state leads to ENDING, where it waits until the kernel has let go of its operations;
+// It sends messages when told and reports to its owner: opened, received, ended. Whatever goes
+// wrong in any state leads to ENDING, where it waits until the kernel has let go of its operations;
 // `failure` then says what it was.
 //
 // One worker's thread. Events come from the worker's loop only, except that `ended` may come from
@@ -25,9 +25,9 @@
 struct client;
 
 struct client_events {
-    void (*opened)(struct client *client); // the upgrade has been answered
-    void (*echoed)(struct client *client); // one message has come back, as it was
-    void (*ended)(struct client *client);  // may be started again
+    void (*opened)(struct client *client);   // the upgrade has been answered
+    void (*received)(struct client *client); // one message has come, as it must be
+    void (*ended)(struct client *client);    // may be started again
 };
 
 // What all clients of a thread share.
@@ -36,11 +36,12 @@ struct client_setup {
     const struct target *target;
     struct tls_context *tls; // NULL for ws://
     const struct client_events *events;
-    const char *fields;     // more request header lines
-    uint64_t message_bytes; // of each message
-    uint64_t timeout_ms;    // for opening, for an echo, for closing
-    uint8_t *write_buffer;  // CHANNEL_WRITE_MAX
+    const char *fields;    // more request header lines
+    uint64_t timeout_ms;   // for opening, for a message that must come, for closing
+    bool reads_when_told;  // once open: what `client_read` allows
+    uint8_t *write_buffer; // CHANNEL_WRITE_MAX
     struct random random;
+    struct dialog_setup dialog;
 };
 
 enum client_state {
@@ -61,7 +62,8 @@ struct client {
     enum client_state state;
     struct sockaddr_storage source; // family 0: the kernel chooses
     struct channel channel;
-    struct op rx, tx; // tx: connecting first, then waiting to send more
+    struct op rx, tx;  // tx: connecting first, then waiting to send more
+    struct task again; // goes on in the next turn, so that others have theirs
     struct timer deadline;
     uint64_t progress_ms; // when the peer last did what it was waited for
     uint64_t started_ns;  // when connecting began
@@ -83,6 +85,13 @@ void client_start(struct client *client);
 
 // Sends one more message, now or as soon as the socket takes it. Only in CLIENT_OPEN.
 void client_send(struct client *client);
+
+// Sends messages without end, until `client_close`. Only in CLIENT_OPEN, as PART_SENDER.
+void client_stream(struct client *client);
+
+// Reads up to so many bytes more, as they come; SIZE_MAX ends the limit. Only with
+// `reads_when_told`.
+void client_read(struct client *client, size_t bytes);
 
 // Closes politely (1000) once all echoes are back; at once when not open yet. Idle ones stay idle.
 void client_close(struct client *client);

@@ -17,10 +17,11 @@ static const char *const tls_versions[] = {"1.3", "1.2", NULL};
 static const char *const tls_groups[] = {"X25519", "P-256", "P-384", "X25519MLKEM768", NULL};
 
 struct load_arguments {
-    uint64_t connections, message_bytes, duration_ms, warmup_ms, rate, ramp_ms, timeout_ms, threads;
+    uint64_t connections, duration_ms, warmup_ms, rate, read_bytes, ramp_ms, timeout_ms, threads;
     int mode;                   // enum load_mode; -1: not given
     int tls_version, tls_group; // places in the lists above
-    const char *cipher, *ca_path, *json_path, *pids;
+    bool resumes;
+    const char *sizes, *cipher, *ca_path, *json_path, *pids;
     struct option_list fields;
 };
 
@@ -37,12 +38,11 @@ static const struct option_row rows[] = {
      .help = "how many clients (64)"},
     {.name = "size",
      .letter = 's',
-     .kind = OPTION_SIZE,
-     .offset = AT(message_bytes),
-     .min = 0,
-     .max = UINT64_C(1) << 40,
+     .kind = OPTION_TEXT,
+     .offset = AT(sizes),
      .argument = "BYTES",
-     .help = "of each message: 128, 16K, 1M (128)"},
+     .help = "of each message: 128, 16K, 1M; or a mix with weights:\n"
+             "128:90,4K:9,64K:1 (128)"},
     {.name = "duration",
      .letter = 'd',
      .kind = OPTION_DURATION,
@@ -60,7 +60,10 @@ static const struct option_row rows[] = {
      .help = "ping-pong: each client has one message under way (default)\n"
              "open-loop: messages at --rate, whatever comes back\n"
              "hold: one message each, then silence\n"
-             "storm: connect, upgrade, close, and again"},
+             "storm: connect, upgrade, close, and again\n"
+             "upload: messages without end to a sink\n"
+             "download: messages without end from a source\n"
+             "slow-reader: the same, read at --read-rate"},
     {.name = "rate",
      .letter = 'r',
      .kind = OPTION_COUNT,
@@ -70,6 +73,12 @@ static const struct option_row rows[] = {
      .argument = "N",
      .help = "messages a second, of all clients together; latency counts\n"
              "from when a message was due. Implies --mode open-loop"},
+    {.name = "read-rate",
+     .kind = OPTION_SIZE,
+     .offset = AT(read_bytes),
+     .max = UINT64_C(1) << 40,
+     .argument = "BYTES",
+     .help = "what a slow reader takes in a second (0: nothing)"},
     {.name = "threads",
      .letter = 't',
      .kind = OPTION_COUNT,
@@ -121,6 +130,11 @@ static const struct option_row rows[] = {
      .offset = AT(cipher),
      .argument = "NAME",
      .help = "cipher suite (AES-128-GCM of the version)"},
+    {.name = "resume",
+     .kind = OPTION_FLAG,
+     .offset = AT(resumes),
+     .argument = "",
+     .help = "resume the TLS session of an earlier connection"},
     {.name = "ca",
      .kind = OPTION_TEXT,
      .offset = AT(ca_path),
@@ -189,6 +203,10 @@ static bool mode_choose(struct load_arguments *arguments, char *why, size_t why_
     bool is_paced = arguments->rate > 0;
     if (arguments->mode < 0)
         arguments->mode = is_paced ? LOAD_OPEN_LOOP : LOAD_PING_PONG;
+    if (arguments->read_bytes > 0 && arguments->mode != LOAD_SLOW) {
+        snprintf(why, why_size, "--read-rate goes with --mode slow-reader only");
+        return false;
+    }
     if (is_paced == (arguments->mode == LOAD_OPEN_LOOP))
         return true;
     snprintf(why, why_size,
@@ -208,6 +226,13 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
         snprintf(why, why_size, "--pid %s: no such process", arguments->pids);
         return false;
     }
+    struct size_mix sizes;
+    if (!size_mix_parse(&sizes, str_from(arguments->sizes))) {
+        snprintf(why, why_size,
+                 "--size %s: must be a size such as 4K, or SIZE:WEIGHT,... (up to %d)",
+                 arguments->sizes, SIZE_MIX_MAX);
+        return false;
+    }
     uint64_t connections = arguments->connections;
     settings->warmup_ms = arguments->warmup_ms;
     settings->duration_ms = arguments->duration_ms;
@@ -216,12 +241,14 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
         .mode = (enum load_mode)arguments->mode,
         .connections = connections,
         .threads = arguments->threads < connections ? arguments->threads : connections,
-        .message_bytes = arguments->message_bytes,
+        .sizes = sizes,
+        .read_bytes = arguments->read_bytes,
         .rate = arguments->rate,
         .ramp_ms = arguments->ramp_ms,
         .timeout_ms = arguments->timeout_ms,
         .tls = {.version = tls_versions[arguments->tls_version],
                 .group = tls_groups[arguments->tls_group],
+                .resumes = arguments->resumes,
                 .cipher = arguments->cipher,
                 .ca_path = arguments->ca_path},
     };
@@ -276,7 +303,7 @@ int command_load(int argc, char **argv) {
     char why[300];
     const char *url;
     struct load_arguments arguments = {.connections = 64,
-                                       .message_bytes = 128,
+                                       .sizes = "128",
                                        .duration_ms = 10000,
                                        .warmup_ms = 1000,
                                        .timeout_ms = 10000,

@@ -33,10 +33,12 @@ static const struct option_row rows[] = {
 };
 
 static void help(void) {
-    printf(
-        "ringway-bench serve [OPTION...]\n\n"
-        "Serves a WebSocket echo at every path of ws://ADDRESS:PORT: each message comes back as\n"
-        "it came, of any size, with little CPU and no memory.\n\n");
+    printf("ringway-bench serve [OPTION...]\n\n"
+           "Serves WebSockets at ws://ADDRESS:PORT, by the last part of the path:\n"
+           "  /sink               takes messages and says nothing (load --mode upload)\n"
+           "  /source?size=BYTES  sends messages without end (load --mode download)\n"
+           "  any other           echoes: each message comes back as it came\n"
+           "of any size, with little CPU and no memory.\n\n");
     options_help(stdout, rows);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/dialog.h"
 
+#include "bench/counter.h"
 #include "bench/pattern.h"
 
 #include <assert.h>
@@ -9,10 +10,8 @@
 // Room for any head and a whole control frame.
 #define FILL_MIN (FRAME_HEAD_MAX + FRAME_CONTROL_MAX)
 
-void dialog_start(struct dialog *dialog, uint64_t connection, uint64_t message_bytes,
-                  struct random *random) {
-    *dialog =
-        (struct dialog){.connection = connection, .message_bytes = message_bytes, .random = random};
+void dialog_start(struct dialog *dialog, uint64_t connection, const struct dialog_setup *setup) {
+    *dialog = (struct dialog){.connection = connection, .setup = setup};
 }
 
 void dialog_close(struct dialog *dialog, unsigned code) {
@@ -22,12 +21,20 @@ void dialog_close(struct dialog *dialog, unsigned code) {
 
 // --- out --------------------------------------------------------------------------------------
 
+// A whole frame, masked when a client sends it (RFC 6455 §5.3). A key of zeros changes nothing.
+static struct frame frame_make(struct dialog *dialog, uint8_t opcode, uint64_t length) {
+    struct frame frame = {.opcode = opcode, .fin = true, .length = length};
+    frame.masked = dialog->setup->part != PART_SOURCE;
+    if (frame.masked) {
+        uint64_t key = random_next(dialog->setup->random);
+        memcpy(frame.key, &key, sizeof frame.key);
+    }
+    return frame;
+}
+
 static size_t control_fill(struct dialog *dialog, uint8_t *out) {
     struct dialog_control *control = &dialog->control_out;
-    struct frame frame = {
-        .opcode = control->opcode, .fin = true, .masked = true, .length = control->length};
-    uint64_t key = random_next(dialog->random);
-    memcpy(frame.key, &key, sizeof frame.key);
+    struct frame frame = frame_make(dialog, control->opcode, control->length);
     size_t n = frame_head_write(out, &frame);
     frame_mask(out + n, control->payload, control->length, frame.key, 0);
     dialog->close_sent = control->opcode == OPCODE_CLOSE;
@@ -35,21 +42,23 @@ static size_t control_fill(struct dialog *dialog, uint8_t *out) {
     return n + control->length;
 }
 
+static struct dialog_message message_make(const struct dialog *dialog, uint64_t sequence) {
+    return (struct dialog_message){
+        .start = pattern_start(dialog->connection, sequence),
+        .length = size_mix_pick(dialog->setup->sizes, dialog->connection, sequence)};
+}
+
 static size_t message_begin(struct dialog *dialog, uint8_t *out) {
-    struct frame *frame = &dialog->out_frame;
-    *frame = (struct frame){
-        .opcode = OPCODE_BINARY, .fin = true, .masked = true, .length = dialog->message_bytes};
-    uint64_t key = random_next(dialog->random);
-    memcpy(frame->key, &key, sizeof frame->key);
-    dialog->out = (struct dialog_message){pattern_start(dialog->connection, dialog->sent), 0};
+    dialog->out = message_make(dialog, dialog->sent);
+    dialog->out_frame = frame_make(dialog, OPCODE_BINARY, dialog->out.length);
     dialog->out_begun = true;
-    return frame_head_write(out, frame);
+    return frame_head_write(out, &dialog->out_frame);
 }
 
 static size_t message_fill(struct dialog *dialog, uint8_t *out, size_t size) {
     size_t n = dialog->out_begun ? 0 : message_begin(dialog, out);
     struct dialog_message *message = &dialog->out;
-    uint64_t part = dialog->message_bytes - message->position;
+    uint64_t part = message->length - message->position;
     if (part > size - n)
         part = size - n;
     if (part > PATTERN_BYTES)
@@ -57,8 +66,10 @@ static size_t message_fill(struct dialog *dialog, uint8_t *out, size_t size) {
     frame_mask(out + n, pattern_bytes(message->start, message->position), part,
                dialog->out_frame.key, message->position);
     message->position += part;
-    if (message->position == dialog->message_bytes) {
+    counter_add(&dialog->setup->traffic->sent_bytes, part);
+    if (message->position == message->length) {
         dialog->sent++;
+        counter_add(&dialog->setup->traffic->sent, 1);
         dialog->out_begun = false;
     }
     return n + part;
@@ -88,25 +99,34 @@ static enum dialog_event trouble(struct dialog *dialog, enum dialog_event event,
     return event;
 }
 
+// Whether a message may come now.
+static bool may_come(const struct dialog *dialog) {
+    enum dialog_part part = dialog->setup->part;
+    return part == PART_RECEIVER || (part == PART_ECHOED && dialog_outstanding(dialog) > 0);
+}
+
 static enum dialog_event head_taken(struct dialog *dialog) {
     const struct frame *frame = &dialog->in.frame;
-    if (frame->masked)
-        return trouble(dialog, DIALOG_BROKEN, "a server's frame is masked");
+    bool is_server = dialog->setup->part == PART_SOURCE;
+    if (frame->masked != is_server) // RFC 6455 §5.1
+        return trouble(dialog, DIALOG_BROKEN,
+                       is_server ? "a client's frame is not masked" : "a server's frame is masked");
     if (frame_is_control(frame)) {
         dialog->control_in = (struct dialog_control){.opcode = frame->opcode};
         return DIALOG_WANTS_MORE;
     }
+    if (is_server)
+        return DIALOG_WANTS_MORE;
     if (!dialog->back_begun) {
         if (frame->opcode != OPCODE_BINARY)
             return trouble(dialog, DIALOG_WRONG, "text came back for binary");
-        dialog->back =
-            (struct dialog_message){pattern_start(dialog->connection, dialog->echoed), 0};
+        dialog->back = message_make(dialog, dialog->received);
         dialog->back_begun = true;
     }
-    if (dialog->echoed >= dialog->due)
+    if (!may_come(dialog))
         return trouble(dialog, DIALOG_WRONG, "a message came that was never sent");
-    if (frame->length > dialog->message_bytes - dialog->back.position)
-        return trouble(dialog, DIALOG_WRONG, "the echo is longer than the message");
+    if (frame->length > dialog->back.length - dialog->back.position)
+        return trouble(dialog, DIALOG_WRONG, "a message is longer than it was sent");
     return DIALOG_WANTS_MORE;
 }
 
@@ -114,15 +134,21 @@ static enum dialog_event payload_taken(struct dialog *dialog) {
     struct str payload = dialog->in.payload;
     if (frame_is_control(&dialog->in.frame)) {
         struct dialog_control *control = &dialog->control_in;
-        memcpy(control->payload + control->length, payload.ptr, payload.len);
+        static const uint8_t no_key[4];
+        const struct frame *frame = &dialog->in.frame;
+        frame_mask(control->payload + control->length, (const uint8_t *)payload.ptr, payload.len,
+                   frame->masked ? frame->key : no_key, control->length);
         control->length += (uint8_t)payload.len;
         return DIALOG_WANTS_MORE;
     }
+    counter_add(&dialog->setup->traffic->received_bytes, payload.len);
+    if (dialog->setup->part == PART_SOURCE)
+        return DIALOG_WANTS_MORE;
     struct dialog_message *message = &dialog->back;
     while (payload.len > 0) {
         size_t part = payload.len < PATTERN_BYTES ? payload.len : PATTERN_BYTES;
         if (memcmp(payload.ptr, pattern_bytes(message->start, message->position), part) != 0)
-            return trouble(dialog, DIALOG_WRONG, "the echo differs from the message");
+            return trouble(dialog, DIALOG_WRONG, "a message differs from what was sent");
         message->position += part;
         payload = str_skip(payload, part);
     }
@@ -159,13 +185,14 @@ static enum dialog_event frame_taken(struct dialog *dialog) {
     default:
         break;
     }
-    if (!frame->fin)
+    if (!frame->fin || dialog->setup->part == PART_SOURCE)
         return DIALOG_WANTS_MORE;
-    if (dialog->back.position < dialog->message_bytes)
-        return trouble(dialog, DIALOG_WRONG, "the echo is shorter than the message");
+    if (dialog->back.position < dialog->back.length)
+        return trouble(dialog, DIALOG_WRONG, "a message is shorter than it was sent");
     dialog->back_begun = false;
-    dialog->echoed++;
-    return DIALOG_ECHO;
+    dialog->received++;
+    counter_add(&dialog->setup->traffic->received, 1);
+    return DIALOG_MESSAGE;
 }
 
 enum dialog_event dialog_take(struct dialog *dialog, struct str *input) {

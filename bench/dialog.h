@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a client says on an open WebSocket, and what it makes of the answers: masked messages out,
-// echoes compared with what was sent, pings answered, the closing handshake. Bytes in, event out;
-// bytes to send on demand. Knows no socket.
+// What one end says on an open WebSocket, and what it makes of the answers: messages out, those
+// that come compared with what they must be, pings answered, the closing handshake. Bytes in, event
+// out; bytes to send on demand. Knows no socket.
 #ifndef RINGWAY_BENCH_DIALOG_H
 #define RINGWAY_BENCH_DIALOG_H
 
 #include "bench/frame.h"
 #include "bench/random.h"
+#include "bench/size_mix.h"
 #include "core/str.h"
 
 #include <stdbool.h>
@@ -18,9 +19,17 @@
 #define CLOSE_GOING_AWAY 1001
 #define CLOSE_NO_STATUS 1005 // stands for a Close frame without a code
 
+// What this end does.
+enum dialog_part {
+    PART_ECHOED,   // a client that sends, and gets back what it sent
+    PART_SENDER,   // a client that sends, and gets nothing
+    PART_RECEIVER, // a client that sends nothing, and gets what a source sends
+    PART_SOURCE,   // a server that sends; what comes is thrown away
+};
+
 enum dialog_event {
     DIALOG_WANTS_MORE, // the input is used up
-    DIALOG_ECHO,       // one message has come back as it was
+    DIALOG_MESSAGE,    // one message has come as it must be
     DIALOG_PING,       // answered by the next `dialog_fill`
     DIALOG_CLOSE,      // the peer's Close, with `close_code`; answered by the next `dialog_fill`
     DIALOG_WRONG,      // not what was sent; `why`
@@ -30,6 +39,7 @@ enum dialog_event {
 // A message on its way, out or back.
 struct dialog_message {
     uint64_t start;    // in the pattern
+    uint64_t length;   // of its payload
     uint64_t position; // payload bytes done
 };
 
@@ -40,19 +50,31 @@ struct dialog_control {
     uint8_t payload[FRAME_CONTROL_MAX];
 };
 
+// Messages and their payload, of all dialogs of a thread; others may read it (bench/counter.h).
+struct traffic {
+    uint64_t sent, sent_bytes, received, received_bytes;
+};
+
+// What the dialogs of a thread share. Borrowed for their life.
+struct dialog_setup {
+    enum dialog_part part;
+    const struct size_mix *sizes;
+    struct random *random; // for masking keys
+    struct traffic *traffic;
+};
+
 struct dialog {
-    uint64_t connection;    // names the messages
-    uint64_t message_bytes; // of each
-    struct random *random;  // for masking keys
+    uint64_t connection; // names the messages
+    const struct dialog_setup *setup;
     uint64_t due;           // messages asked for
     uint64_t sent;          // of them, given out in full
-    uint64_t echoed;        // of them, back
+    uint64_t received;      // messages come
     struct frame out_frame; // of the message being given out
     struct dialog_message out, back;
     struct frame_reader in;
     struct dialog_control control_in, control_out;
     bool out_begun;      // the head of `out_frame` has been given out
-    bool back_begun;     // the first frame of the echo has come
+    bool back_begun;     // the first frame of the message that comes has come
     bool close_sent;     // nothing may be sent any more
     bool close_received; // nothing comes any more
     unsigned close_code; // DIALOG_CLOSE
@@ -60,19 +82,29 @@ struct dialog {
 };
 
 // Starts anew, in any memory.
-void dialog_start(struct dialog *dialog, uint64_t connection, uint64_t message_bytes,
-                  struct random *random);
+void dialog_start(struct dialog *dialog, uint64_t connection, const struct dialog_setup *setup);
 
 // Asks for one more message.
 static inline void dialog_send(struct dialog *dialog) {
     dialog->due++;
 }
 
+// Asks for messages without end, until `dialog_stop`, after which the one begun is the last.
+static inline void dialog_stream(struct dialog *dialog) {
+    dialog->due = UINT64_MAX;
+}
+
+static inline void dialog_stop(struct dialog *dialog) {
+    dialog->due = dialog->sent + (dialog->out_begun ? 1 : 0);
+}
+
 // Asks for a Close frame, to be sent as soon as what is due has been.
 void dialog_close(struct dialog *dialog, unsigned code);
 
+// How many messages were asked for and are not done: not back, or where none comes back, not sent.
 static inline uint64_t dialog_outstanding(const struct dialog *dialog) {
-    return dialog->due - dialog->echoed;
+    bool is_echoed = dialog->setup->part == PART_ECHOED;
+    return dialog->due - (is_echoed ? dialog->received : dialog->sent);
 }
 
 // Writes the next bytes to be sent to `out`, at least 256 of room, and returns their number; 0 when

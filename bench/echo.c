@@ -2,6 +2,7 @@
 #include "bench/echo.h"
 
 #include "bench/frame.h"
+#include "bench/source.h"
 #include "bench/upgrade.h"
 #include "core/chunk.h"
 #include "core/container.h"
@@ -18,6 +19,7 @@
 
 enum {
     READS_PER_TURN = 8, // then the others have theirs
+    SENDS_PER_TURN = 8, // of a source
     FLUSH_PARTS = 16,
     RETRY_MS = 100,
     CLOSE_PROTOCOL_ERROR = 1002, // RFC 6455 §7.4.1
@@ -36,6 +38,8 @@ struct echo_conn {
     struct chain out;   // what the socket did not take
     struct frame_reader in;
     bool hung_up;
+    enum backend_role role;
+    struct source *source; // of a BACKEND_SOURCE, allocated
 };
 
 // Output of one turn, in the worker's seal scratch.
@@ -51,6 +55,8 @@ static void tx_done(struct op *op, int result, uint8_t *buffer);
 static void receive(struct echo_conn *conn);
 static void receive_again(struct task *task);
 static void input_take(struct echo_conn *conn, struct str input);
+static void source_take(struct echo_conn *conn, struct str input);
+static void source_send(struct echo_conn *conn);
 static void send_output(struct echo_conn *conn, const struct output *output);
 static void end(struct echo_conn *conn);
 static void join(struct echo_conn *conn);
@@ -72,6 +78,7 @@ void echo_server_clear(struct echo_server *server) {
         if (conn->head)
             chunk_put(&server->worker->chunks, conn->head);
         close(conn->fd);
+        free(conn->source);
         free(conn);
     }
     server->conns = NULL;
@@ -139,16 +146,19 @@ static void rx_done(struct op *op, int result, uint8_t *buffer) {
 
 static void receive_again(struct task *task) {
     struct echo_conn *conn = container_of(task, struct echo_conn, again);
-    if (conn->state == ECHO_ENDING)
+    if (conn->state == ECHO_ENDING) {
         join(conn);
-    else
-        receive(conn);
+        return;
+    }
+    receive(conn);
+    if (conn->source && conn->state == ECHO_OPEN)
+        source_send(conn);
 }
 
 static void receive(struct echo_conn *conn) {
     struct worker *worker = conn->server->worker;
     for (int reads = 0; reads < READS_PER_TURN; reads++) {
-        if (!chain_is_empty(&conn->out))
+        if (!chain_is_empty(&conn->out) && !conn->source)
             return; // goes on when the client has taken that
         ssize_t n =
             ring_recv_now(worker->ring, conn->fd, worker->read_scratch, WORKER_SCRATCH_BYTES);
@@ -195,6 +205,15 @@ static void finish(struct echo_conn *conn) {
         ring_shutdown(conn->server->worker->ring, conn->fd, RING_SHUTDOWN_SEND);
 }
 
+// Takes on the role that the path asks for. False when it cannot.
+static bool role_take(struct echo_conn *conn, struct str path) {
+    conn->role = backend_role_of(path);
+    if (conn->role != BACKEND_SOURCE)
+        return true;
+    conn->source = calloc(1, sizeof *conn->source);
+    return conn->source && source_start(conn->source, path);
+}
+
 // Takes bytes of the request's head. Returns those that follow it.
 static struct str head_take(struct echo_conn *conn, struct str input) {
     struct worker *worker = conn->server->worker;
@@ -211,6 +230,8 @@ static struct str head_take(struct echo_conn *conn, struct str input) {
     enum upgrade_verdict verdict = upgrade_request_check(all, accept, &result);
     if (verdict == UPGRADE_WANTS_MORE)
         return str_skip(input, input.len);
+    if (verdict == UPGRADE_DONE && !role_take(conn, result.path))
+        verdict = UPGRADE_BROKEN;
     chunk_put(&worker->chunks, head);
     conn->head = NULL;
     struct output output = {.bytes = worker->seal_scratch};
@@ -219,6 +240,8 @@ static struct str head_take(struct echo_conn *conn, struct str input) {
     send_output(conn, &output);
     if (verdict != UPGRADE_DONE && conn->state == ECHO_OPEN)
         finish(conn);
+    if (conn->source && conn->state == ECHO_OPEN)
+        source_send(conn);
     return str_skip(input, result.head_bytes - before);
 }
 
@@ -228,17 +251,19 @@ static uint8_t opcode_back(uint8_t opcode) {
     return opcode == OPCODE_PING ? OPCODE_PONG : opcode;
 }
 
+// Whether a frame has an answer.
+static bool is_answered(const struct echo_conn *conn) {
+    const struct frame *frame = &conn->in.frame;
+    return frame->opcode != OPCODE_PONG && (conn->role == BACKEND_ECHO || frame_is_control(frame));
+}
+
 static void head_echo(const struct frame *frame, struct output *output) {
-    if (frame->opcode == OPCODE_PONG)
-        return;
     struct frame back = {
         .opcode = opcode_back(frame->opcode), .fin = frame->fin, .length = frame->length};
     output->n += frame_head_write(output->bytes + output->n, &back);
 }
 
 static void payload_echo(const struct frame_reader *in, struct output *output) {
-    if (in->frame.opcode == OPCODE_PONG)
-        return;
     frame_mask(output->bytes + output->n, (const uint8_t *)in->payload.ptr, in->payload.len,
                in->frame.key, in->position);
     output->n += in->payload.len;
@@ -263,10 +288,12 @@ static bool frames_echo(struct echo_conn *conn, struct str input, struct output 
                 protocol_error(output);
                 return false;
             }
-            head_echo(&conn->in.frame, output);
+            if (is_answered(conn))
+                head_echo(&conn->in.frame, output);
             break;
         case FRAME_PAYLOAD:
-            payload_echo(&conn->in, output);
+            if (is_answered(conn))
+                payload_echo(&conn->in, output);
             break;
         case FRAME_END:
             if (conn->in.frame.opcode == OPCODE_CLOSE)
@@ -284,10 +311,49 @@ static void input_take(struct echo_conn *conn, struct str input) {
         input = head_take(conn, input);
     if (conn->state != ECHO_OPEN || input.len == 0)
         return;
+    if (conn->source) {
+        source_take(conn, input);
+        return;
+    }
     struct output output = {.bytes = conn->server->worker->seal_scratch};
     bool goes_on = frames_echo(conn, input, &output);
     send_output(conn, &output);
     if (!goes_on && conn->state == ECHO_OPEN)
+        finish(conn);
+}
+
+// --- being a source ---------------------------------------------------------------------------
+
+static void source_take(struct echo_conn *conn, struct str input) {
+    struct dialog *dialog = &conn->source->dialog;
+    enum dialog_event event;
+    do {
+        event = dialog_take(dialog, &input);
+        if (event == DIALOG_BROKEN || event == DIALOG_WRONG) {
+            end(conn);
+            return;
+        }
+    } while (event != DIALOG_WANTS_MORE);
+    if (dialog->control_out.opcode)
+        source_send(conn);
+}
+
+// Sends as long as the client takes it: a client that does not read is not sent to.
+static void source_send(struct echo_conn *conn) {
+    struct worker *worker = conn->server->worker;
+    struct dialog *dialog = &conn->source->dialog;
+    struct output output = {.bytes = worker->seal_scratch};
+    for (int sends = 0; chain_is_empty(&conn->out) && conn->state == ECHO_OPEN; sends++) {
+        if (sends == SENDS_PER_TURN) {
+            worker_defer(worker, &conn->again);
+            return;
+        }
+        output.n = dialog_fill(dialog, output.bytes, WORKER_SCRATCH_BYTES);
+        if (output.n == 0)
+            break;
+        send_output(conn, &output);
+    }
+    if (dialog->close_sent && conn->state == ECHO_OPEN)
         finish(conn);
 }
 
@@ -338,6 +404,8 @@ static void tx_done(struct op *op, int result, uint8_t *buffer) {
         ring_poll_out(worker->ring, op, conn->fd);
     else if (conn->state == ECHO_DRAINING)
         ring_shutdown(worker->ring, conn->fd, RING_SHUTDOWN_SEND);
+    else if (conn->source)
+        source_send(conn);
     else
         receive(conn);
 }
@@ -366,5 +434,6 @@ static void join(struct echo_conn *conn) {
     if (conn->head)
         chunk_put(&worker->chunks, conn->head);
     ring_close_socket(worker->ring, conn->fd);
+    free(conn->source);
     free(conn);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A WebSocket echo backend on one worker: accepts, answers the upgrade, sends every frame back as
-// it came, while it still comes, so frames of any size take no memory; pings become pongs. A client
-// that does not read is not read from.
+// A WebSocket backend on one worker: accepts, answers the upgrade, sends every frame back as it
+// came, while it still comes, so frames of any size take no memory; pings become pongs. A client
+// that does not read is not read from. By the path that is asked for (bench/source.h) it throws the
+// messages away instead, or sends messages of its own.
 //
 //   accept → HEAD → OPEN → (Close answered, FIN sent) DRAINING → ENDING → freed
 #ifndef RINGWAY_BENCH_ECHO_H

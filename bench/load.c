@@ -23,6 +23,7 @@ enum {
 // Counters of all threads at one moment.
 struct snapshot {
     uint64_t at_ns, echoes, opened, settled, open, failed;
+    struct traffic traffic;
     uint64_t cpu_ns, server_cpu_ns;
     uint64_t thread_cpu_ns[THREADS_MAX];
 };
@@ -98,6 +99,13 @@ static bool loaders_start(struct load *load, char *why, size_t why_size) {
 
 // --- waiting and showing ----------------------------------------------------------------------
 
+static void traffic_add(struct traffic *sum, const struct traffic *more) {
+    sum->sent += counter_read(&more->sent);
+    sum->sent_bytes += counter_read(&more->sent_bytes);
+    sum->received += counter_read(&more->received);
+    sum->received_bytes += counter_read(&more->received_bytes);
+}
+
 static void snapshot_take(const struct load *load, struct snapshot *snapshot) {
     *snapshot = (struct snapshot){.at_ns = clock_now_ns(),
                                   .cpu_ns = clock_read_ns(CLOCK_PROCESS_CPUTIME_ID),
@@ -108,6 +116,7 @@ static void snapshot_take(const struct load *load, struct snapshot *snapshot) {
         snapshot->opened += counter_read(&stats->opened);
         snapshot->settled += counter_read(&stats->settled);
         snapshot->open += counter_read(&stats->open);
+        traffic_add(&snapshot->traffic, &stats->traffic);
         snapshot->failed += failure_total(&stats->failures);
         snapshot->thread_cpu_ns[i] = loader_cpu_ns(load->loaders[i]);
     }
@@ -126,12 +135,18 @@ static void live_show(struct load *load) {
     if (seconds * 1000 < LIVE_MS)
         return;
     bool is_storm = load->settings->plan.mode == LOAD_STORM;
-    uint64_t events = is_storm ? now.opened - load->shown.opened : now.echoes - load->shown.echoes;
+    const struct traffic *before = &load->shown.traffic;
+    uint64_t events =
+        is_storm ? now.opened - load->shown.opened
+                 : now.traffic.sent - before->sent + now.traffic.received - before->received;
+    uint64_t bytes = now.traffic.sent_bytes - before->sent_bytes + now.traffic.received_bytes -
+                     before->received_bytes;
     uint64_t cpu_ns = now.cpu_ns - load->shown.cpu_ns;
-    fprintf(stderr, "\r%6.1f s  %llu open  %9.0f %s/s  %llu failed  own CPU %.0f %%\033[K",
-            (double)(now.at_ns - load->began_ns) / (double)NS_PER_S, (unsigned long long)now.open,
-            (double)events / seconds, is_storm ? "upgrades" : "echoes",
-            (unsigned long long)now.failed, (double)cpu_ns / (seconds * (double)NS_PER_S) * 100);
+    fprintf(
+        stderr, "\r%6.1f s  %llu open  %9.0f %s/s  %7.1f MB/s  %llu failed  own CPU %.0f %%\033[K",
+        (double)(now.at_ns - load->began_ns) / (double)NS_PER_S, (unsigned long long)now.open,
+        (double)events / seconds, is_storm ? "upgrades" : "messages", (double)bytes / seconds / 1e6,
+        (unsigned long long)now.failed, (double)cpu_ns / (seconds * (double)NS_PER_S) * 100);
     load->shown = now;
 }
 
@@ -199,6 +214,11 @@ static void window(struct load *load, struct load_result *result) {
     result->seconds = seconds_between(&before, &after);
     result->echoes = after.echoes - before.echoes;
     result->opened = after.opened - before.opened;
+    result->traffic = (struct traffic){
+        .sent = after.traffic.sent - before.traffic.sent,
+        .sent_bytes = after.traffic.sent_bytes - before.traffic.sent_bytes,
+        .received = after.traffic.received - before.traffic.received,
+        .received_bytes = after.traffic.received_bytes - before.traffic.received_bytes};
     result->open = after.open;
     double window_ns = (double)(after.at_ns - before.at_ns);
     result->own_cpu = (double)(after.cpu_ns - before.cpu_ns) / window_ns;
@@ -216,6 +236,8 @@ static void stats_merge(struct load_stats *into, const struct load_stats *from) 
     into->closed += from->closed;
     into->open += from->open;
     into->echoes += from->echoes;
+    into->resumed += from->resumed;
+    traffic_add(&into->traffic, &from->traffic);
     into->unanswered += from->unanswered;
     failure_merge(&into->failures, &from->failures);
     histogram_merge(&into->latency, &from->latency);

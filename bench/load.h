@@ -25,6 +25,7 @@ struct load_result {
     // Within the window:
     double seconds;
     uint64_t echoes, opened;
+    struct traffic traffic;
     uint64_t open;         // connections at its end
     double own_cpu;        // of this process, in cores
     double busiest_thread; // the highest CPU share of one thread of load

@@ -41,6 +41,7 @@ struct loader {
     size_t active;          // not idle
     uint64_t starts;        // of a storm: chooses source addresses
     uint64_t began_ms;
+    uint64_t read_ms; // LOAD_SLOW: when reading was last allowed
     // Of a storm: clients to be started again, at once or, so that a target that refuses is not
     // asked in a busy loop, at the next beat.
     struct client_list again, resting;
@@ -56,12 +57,13 @@ struct scenario {
     void (*run)(struct loader *loader); // RUN begins
     void (*opened)(struct loader *loader, struct client *client);
     void (*echoed)(struct loader *loader, struct client *client); // in RUN
-    // When the message whose echo has just come was to be sent.
+    void (*beat)(struct loader *loader);                          // now and then, in RUN
+    // When the message whose echo has just come was to be sent. NULL: nothing is echoed.
     uint64_t (*asked_ns)(const struct loader *loader, const struct client *client);
 };
 
 static void client_opened(struct client *client);
-static void client_echoed(struct client *client);
+static void client_received(struct client *client);
 static void client_ended(struct client *client);
 static void *thread_run(void *subject);
 static void beat_fired(struct timer *timer);
@@ -69,9 +71,10 @@ static void refill_run(struct task *task);
 static void pace(struct pacer *pacer, uint64_t sequence);
 
 static const struct client_events client_events = {
-    .opened = client_opened, .echoed = client_echoed, .ended = client_ended};
+    .opened = client_opened, .received = client_received, .ended = client_ended};
 
-const char *const load_mode_names[] = {"ping-pong", "open-loop", "hold", "storm", NULL};
+const char *const load_mode_names[] = {"ping-pong", "open-loop", "hold",        "storm",
+                                       "upload",    "download",  "slow-reader", NULL};
 
 // --- scenarios --------------------------------------------------------------------------------
 
@@ -117,7 +120,7 @@ static void pace(struct pacer *pacer, uint64_t sequence) {
 // The clients take turns, so the time a message was due follows from its number on its client.
 static uint64_t due_ns(const struct loader *loader, const struct client *client) {
     size_t place = (size_t)(client - loader->clients);
-    uint64_t number = client->dialog.echoed - 1;
+    uint64_t number = client->dialog.received - 1;
     return pacer_due_ns(&loader->pacer, number * loader->client_count + place);
 }
 
@@ -126,12 +129,43 @@ static void close_at_once(struct loader *loader, struct client *client) {
     client_close(client);
 }
 
+static void stream_begin(struct loader *loader) {
+    for (size_t i = 0; i < loader->client_count; i++)
+        if (loader->clients[i].state == CLIENT_OPEN)
+            client_stream(&loader->clients[i]);
+}
+
+// What the time since the last beat allows.
+static void read_slowly(struct loader *loader) {
+    uint64_t now_ms = loader->worker.now_ms;
+    uint64_t passed_ms = now_ms - loader->read_ms;
+    loader->read_ms = now_ms;
+    uint64_t bytes = loader->plan->read_bytes * passed_ms / 1000;
+    for (size_t i = 0; bytes > 0 && i < loader->client_count; i++)
+        client_read(&loader->clients[i], bytes);
+}
+
 static const struct scenario scenarios[] = {
     [LOAD_PING_PONG] = {.run = send_first, .asked_ns = sent_ns, .echoed = send_one},
     [LOAD_OPEN_LOOP] = {.run = pacer_begin, .asked_ns = due_ns},
     [LOAD_HOLD] = {.opened = send_one, .asked_ns = sent_ns},
     [LOAD_STORM] = {.opened = close_at_once, .asked_ns = sent_ns},
+    [LOAD_UPLOAD] = {.run = stream_begin},
+    [LOAD_DOWNLOAD] = {0},
+    [LOAD_SLOW] = {.beat = read_slowly},
 };
+
+static enum dialog_part part_of(enum load_mode mode) {
+    switch (mode) {
+    case LOAD_UPLOAD:
+        return PART_SENDER;
+    case LOAD_DOWNLOAD:
+    case LOAD_SLOW:
+        return PART_RECEIVER;
+    default:
+        return PART_ECHOED;
+    }
+}
 
 // --- starting ---------------------------------------------------------------------------------
 
@@ -177,9 +211,13 @@ struct loader *loader_start(const struct load_plan *plan, const struct schedule 
                                           .target = &plan->target,
                                           .events = &client_events,
                                           .fields = plan->fields,
-                                          .message_bytes = plan->message_bytes,
                                           .timeout_ms = plan->timeout_ms,
+                                          .reads_when_told = plan->mode == LOAD_SLOW,
                                           .random.state = clock_now_ns() + index};
+    loader->setup.dialog = (struct dialog_setup){.part = part_of(plan->mode),
+                                                 .sizes = &plan->sizes,
+                                                 .random = &loader->setup.random,
+                                                 .traffic = &loader->stats.traffic};
     int result = clients_make(loader);
     if (result == 0 && plan->target.security == TARGET_TLS) {
         loader->setup.tls = tls_context_new(&plan->tls, why, why_size);
@@ -203,7 +241,7 @@ static void *thread_run(void *subject) {
     loader->result =
         worker_open(worker, (int)loader->index, &loader->plan->features, RING_BUFFERS_MIN);
     if (loader->result == 0) {
-        loader->began_ms = worker->now_ms;
+        loader->began_ms = loader->read_ms = worker->now_ms;
         timer_set(&worker->timers, &loader->beat, worker->now_ms + BEAT_MS);
         worker_defer(worker, &loader->refill);
         loader->result = worker_loop(worker);
@@ -296,6 +334,7 @@ static void client_opened(struct client *client) {
     struct load_stats *stats = &loader->stats;
     settle(loader);
     counter_add(&stats->opened, 1);
+    counter_add(&stats->resumed, channel_is_resumed(&client->channel));
     counter_set(&stats->open, stats->open + 1);
     if (loader->plan->mode != LOAD_STORM || is_counted(loader, client->started_ns))
         histogram_add(&stats->opening, clock_now_ns() - client->started_ns);
@@ -326,8 +365,10 @@ static void client_ended(struct client *client) {
 
 // --- running ----------------------------------------------------------------------------------
 
-static void client_echoed(struct client *client) {
+static void client_received(struct client *client) {
     struct loader *loader = client->owner;
+    if (!loader->scenario->asked_ns)
+        return;
     counter_add(&loader->stats.echoes, 1);
     uint64_t asked_ns = loader->scenario->asked_ns(loader, client);
     if (is_counted(loader, asked_ns))
@@ -343,8 +384,11 @@ static void phase_enter(struct loader *loader, enum load_phase phase) {
     if (phase != PHASE_STOP)
         return;
     pacer_stop(&loader->pacer);
-    for (size_t i = 0; i < loader->client_count; i++)
+    for (size_t i = 0; i < loader->client_count; i++) {
         client_close(&loader->clients[i]);
+        if (loader->setup.reads_when_told) // what lies in the way of the Close has to be read
+            client_read(&loader->clients[i], SIZE_MAX);
+    }
 }
 
 // Follows the schedule.
@@ -358,6 +402,8 @@ static void beat_fired(struct timer *timer) {
         worker_stop(worker);
         return;
     }
+    if (loader->phase == PHASE_RUN && loader->scenario->beat)
+        loader->scenario->beat(loader);
     while (loader->resting.first)
         list_push(&loader->again, list_pop(&loader->resting));
     worker_defer(worker, &loader->refill);

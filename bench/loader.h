@@ -23,6 +23,9 @@ enum load_mode {
     LOAD_OPEN_LOOP, // messages at a fixed rate, whatever comes back
     LOAD_HOLD,      // one message each, then silence
     LOAD_STORM,     // connect, upgrade, close, and again
+    LOAD_UPLOAD,    // messages without end to a sink
+    LOAD_DOWNLOAD,  // messages without end from a source
+    LOAD_SLOW,      // the same, read slowly or not at all
 };
 
 // The names of the modes, in their order; NULL ends it.
@@ -50,9 +53,10 @@ struct load_plan {
     struct target target;
     enum load_mode mode;
     uint64_t connections, threads;
-    uint64_t message_bytes;
-    uint64_t rate;    // LOAD_OPEN_LOOP: messages a second, of all connections together
-    uint64_t ramp_ms; // connections are opened over this time; 0 = as fast as they open
+    struct size_mix sizes;
+    uint64_t rate;       // LOAD_OPEN_LOOP: messages a second, of all connections together
+    uint64_t read_bytes; // LOAD_SLOW: read by each connection in a second
+    uint64_t ramp_ms;    // connections are opened over this time; 0 = as fast as they open
     uint64_t timeout_ms;
     const char *fields; // more request header lines
     struct tls_options tls;
@@ -63,11 +67,13 @@ struct load_plan {
 // histograms once the thread has ended.
 struct load_stats {
     uint64_t opened;  // upgrades done
+    uint64_t resumed; // of them, with a TLS session resumed
     uint64_t settled; // first attempts that ended either way
     uint64_t closed;  // closed as agreed
     uint64_t open;    // now
     uint64_t echoes;
-    uint64_t unanswered; // messages asked for whose echo never came
+    uint64_t unanswered; // messages asked for whose echo never came, or that were not sent
+    struct traffic traffic;
     struct failures failures;
     struct histogram latency; // echoes of messages asked for between start and end
     struct histogram opening; // from connecting to the upgrade's answer; in a storm, as above

@@ -86,6 +86,9 @@ static bool value_set(struct reader *reader, const struct option_row *row, const
             return refuse(reader, "--%s: more than %d of them", row->name, OPTION_LIST_MAX);
         list->items[list->count++] = text;
         return true;
+    case OPTION_FLAG:
+        *(bool *)value = true;
+        return true;
     case OPTION_CHOICE:
         return choice_set(reader, row, text);
     default:
@@ -109,7 +112,9 @@ static bool option_read(struct reader *reader) {
     }
     if (!row)
         return refuse(reader, "unknown option %s", word);
-    if (!text) {
+    if (row->kind == OPTION_FLAG && text)
+        return refuse(reader, "--%s takes no value", row->name);
+    if (!text && row->kind != OPTION_FLAG) {
         if (reader->at + 1 == reader->argc)
             return refuse(reader, "%s needs a value: %s", word, row->argument);
         text = reader->argv[++reader->at];

@@ -17,6 +17,7 @@ enum option_kind {
     OPTION_SIZE,     // uint64_t, bytes: 128, 16K, 1M
     OPTION_DURATION, // uint64_t, ms: 500ms, 10s, 2m
     OPTION_CHOICE,   // int, the place in `choices`
+    OPTION_FLAG,     // bool: takes no value
 };
 
 enum { OPTION_LIST_MAX = 32 };
@@ -34,7 +35,7 @@ struct option_row {
     size_t offset;              // of the value in the caller's structure
     uint64_t min, max;          // of COUNT, SIZE and DURATION
     const char *const *choices; // of CHOICE; NULL ends it
-    const char *argument;       // what help calls the value: "N"
+    const char *argument;       // what help calls the value: "N"; of FLAG ""
     const char *help;
 };
 

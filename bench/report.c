@@ -8,14 +8,45 @@ static double rate(uint64_t count, const struct load_result *result) {
     return result->seconds > 0 ? (double)count / result->seconds : 0;
 }
 
-// What the server worked for in the window: echoes, or in a storm, upgrades.
-static uint64_t events(const struct load_settings *settings, const struct load_result *result) {
-    return settings->plan.mode == LOAD_STORM ? result->opened : result->echoes;
+static uint64_t echoes_count(const struct load_result *result) {
+    return result->echoes;
+}
+
+static uint64_t connections_count(const struct load_result *result) {
+    return result->opened;
+}
+
+static uint64_t messages_one_way(const struct load_result *result) {
+    return result->traffic.sent + result->traffic.received;
+}
+
+static uint64_t bytes_one_way(const struct load_result *result) {
+    return result->traffic.sent_bytes + result->traffic.received_bytes;
+}
+
+// What the server worked for in the window.
+static const struct work {
+    const char *name;
+    uint64_t (*count)(const struct load_result *result);
+} echoes = {"echo", echoes_count}, messages = {"message", messages_one_way},
+  connections = {"connection", connections_count};
+
+static const struct work *work_of(const struct load_settings *settings) {
+    switch (settings->plan.mode) {
+    case LOAD_STORM:
+        return &connections;
+    case LOAD_UPLOAD:
+    case LOAD_DOWNLOAD:
+    case LOAD_SLOW:
+        return &messages;
+    default:
+        return &echoes;
+    }
 }
 
 // The server's CPU time for one of them.
 static double server_us(const struct load_settings *settings, const struct load_result *result) {
-    uint64_t count = events(settings, result);
+    uint64_t count = work_of(settings)->count(result);
     return count ? result->server_cpu * result->seconds * 1e6 / (double)count : 0;
 }
 
@@ -80,11 +111,25 @@ static void server_print(FILE *out, const struct load_settings *settings,
         return;
     }
     fprintf(out, "server CPU  %5.1f %% of a core", result->server_cpu * 100);
-    if (events(settings, result) > 0)
-        fprintf(out, ", %.2f µs per %s", server_us(settings, result),
-                settings->plan.mode == LOAD_STORM ? "connection" : "echo");
+    if (work_of(settings)->count(result) > 0)
+        fprintf(out, ", %.2f µs per %s", server_us(settings, result), work_of(settings)->name);
+    if (work_of(settings) == &messages && bytes_one_way(result) > 0)
+        fprintf(out, ", %.3f s per GB",
+                result->server_cpu * result->seconds * 1e9 / (double)bytes_one_way(result));
     fprintf(out, "\nserver memory  %.1f MB, %.2f KB for each open connection\n",
             (double)result->memory_open.private_bytes / 1e6, memory_per_connection(result) / 1024);
+}
+
+static void rates_print(FILE *out, const struct load_settings *settings,
+                        const struct load_result *result) {
+    if (settings->plan.mode == LOAD_STORM)
+        fprintf(out, "upgrades    %.0f/s\n", rate(result->opened, result));
+    else if (work_of(settings) == &messages)
+        fprintf(out, "messages    %.0f/s one way, %.1f MB/s\n",
+                rate(messages_one_way(result), result), rate(bytes_one_way(result), result) / 1e6);
+    else if (settings->plan.mode != LOAD_HOLD)
+        fprintf(out, "echoes      %.0f/s, %.1f MB/s each way\n", rate(result->echoes, result),
+                rate(result->traffic.received_bytes, result) / 1e6);
 }
 
 void report_table(FILE *out, const struct load_settings *settings,
@@ -93,16 +138,13 @@ void report_table(FILE *out, const struct load_settings *settings,
     const struct load_stats *stats = &result->stats;
     char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
     target_format(&plan->target, url, sizeof url);
-    fprintf(out,
-            "%s  %s, %" PRIu64 " connections of %" PRIu64 ", messages of %" PRIu64
-            " bytes, %.2f s%s\n",
-            url, load_mode_names[plan->mode], result->open, plan->connections, plan->message_bytes,
+    fprintf(out, "%s  %s, %" PRIu64 " connections of %" PRIu64 ", messages of %s bytes, %.2f s%s\n",
+            url, load_mode_names[plan->mode], result->open, plan->connections, plan->sizes.text,
             result->seconds, result->interrupted ? " (interrupted)" : "");
-    if (plan->mode == LOAD_STORM)
-        fprintf(out, "upgrades    %.0f/s\n", rate(result->opened, result));
-    else if (plan->mode != LOAD_HOLD)
-        fprintf(out, "echoes      %.0f/s, %.1f MB/s each way\n", rate(result->echoes, result),
-                rate(result->echoes, result) * (double)plan->message_bytes / 1e6);
+    rates_print(out, settings, result);
+    if (plan->tls.resumes)
+        fprintf(out, "resumed     %" PRIu64 " of %" PRIu64 " TLS sessions\n", stats->resumed,
+                stats->opened);
     latency_print(out, stats);
     failures_print(out, stats);
     server_print(out, settings, result);
@@ -199,16 +241,19 @@ void report_json(FILE *out, const struct load_settings *settings,
     json_string(out, url);
     fprintf(out,
             ",\n  \"mode\": \"%s\", \"connections\": %" PRIu64 ", \"threads\": %" PRIu64
-            ", \"message_bytes\": %" PRIu64 ", \"rate\": %" PRIu64 ",\n",
-            load_mode_names[plan->mode], plan->connections, plan->threads, plan->message_bytes,
+            ", \"message_bytes\": \"%s\", \"rate\": %" PRIu64 ",\n",
+            load_mode_names[plan->mode], plan->connections, plan->threads, plan->sizes.text,
             plan->rate);
     fprintf(out,
             "  \"seconds\": %.6f, \"interrupted\": %s, \"open\": %" PRIu64
             ",\n  \"echoes\": %" PRIu64 ", \"echoes_per_s\": %.2f, \"upgrades\": %" PRIu64
-            ", \"upgrades_per_s\": %.2f,\n  \"unanswered\": %" PRIu64 ",\n",
+            ", \"upgrades_per_s\": %.2f,\n  \"resumed\": %" PRIu64 ", \"unanswered\": %" PRIu64
+            ",\n  \"sent\": %" PRIu64 ", \"sent_bytes\": %" PRIu64 ", \"received\": %" PRIu64
+            ", \"received_bytes\": %" PRIu64 ",\n",
             result->seconds, result->interrupted ? "true" : "false", result->open, result->echoes,
             rate(result->echoes, result), result->opened, rate(result->opened, result),
-            stats->unanswered);
+            stats->resumed, stats->unanswered, result->traffic.sent, result->traffic.sent_bytes,
+            result->traffic.received, result->traffic.received_bytes);
     json_histogram(out, "latency", &stats->latency);
     json_histogram(out, "opening", &stats->opening);
     json_failures(out, &stats->failures);

@@ -2,6 +2,7 @@
 #include "bench/serve.h"
 
 #include "bench/echo.h"
+#include "bench/pattern.h"
 #include "core/address.h"
 #include "core/container.h"
 #include "core/thread.h"
@@ -142,6 +143,7 @@ bool serve_run(const struct serve_settings *settings, char *why, size_t why_size
         return false;
     }
     files_allow();
+    pattern_init();
     bool is_good = listeners_open(threads, settings, why, why_size) &&
                    threads_run(threads, settings->threads, why, why_size);
     for (uint64_t i = 0; i < settings->threads; i++)

@@ -153,6 +153,13 @@ enum upgrade_verdict upgrade_response_check(struct str input, const char *key,
     return UPGRADE_DONE;
 }
 
+// "GET /a?b HTTP/1.1" → "/a?b".
+static struct str path_of(struct str line) {
+    struct str rest = str_skip(line, 4);
+    const char *space = memchr(rest.ptr, ' ', rest.len);
+    return (struct str){rest.ptr, space ? (size_t)(space - rest.ptr) : rest.len};
+}
+
 enum upgrade_verdict upgrade_request_check(struct str input, char accept[UPGRADE_ACCEPT_TEXT],
                                            struct upgrade_result *result) {
     struct head head;
@@ -162,6 +169,7 @@ enum upgrade_verdict upgrade_request_check(struct str input, char accept[UPGRADE
     if (!str_starts(head.start_line, STR("GET ")) || !list_has(head.upgrade, STR("websocket")) ||
         !list_has(head.connection, STR("upgrade")) || !str_eq(head.version, STR("13")))
         return UPGRADE_REFUSED;
+    result->path = path_of(head.start_line);
     if (head.key.len != UPGRADE_KEY_TEXT - 1)
         return broken(result, "Sec-WebSocket-Key is not 16 bytes of base64");
     upgrade_accept_make(accept, head.key);

@@ -25,6 +25,7 @@ enum upgrade_verdict {
 struct upgrade_result {
     size_t head_bytes; // once complete: bytes of the head; what follows are frames
     unsigned status;   // of the answer
+    struct str path;   // of the request, with the query: in the input
     const char *why;   // UPGRADE_BROKEN; static
 };
 

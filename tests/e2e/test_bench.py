@@ -115,6 +115,59 @@ def test_load_is_content_with_a_good_server(bench_echo, options):
             == result["latency"]["count"] > 0
 
 
+@pytest.mark.parametrize("mode, path", [("upload", "sink"), ("download", "source"),
+                                        ("download", "source?a=b")])
+def test_messages_go_one_way_in_bulk(bench_echo, mode, path):
+    code, result = load(f"ws://127.0.0.1:{bench_echo.port}/any/{path}", "-m", mode,
+                        "-s", "0,128:90,64K:9,1M")
+    assert code == 0, result
+    there, back = result["sent_bytes"], result["received_bytes"]
+    assert (there, back) > (1_000_000, -1) if mode == "upload" else (back, there) > (1_000_000, -1)
+    assert min(there, back) == 0 and result["echoes"] == 0
+
+
+def test_a_slow_reader_reads_as_much_as_it_may(bench_echo):
+    url = f"ws://127.0.0.1:{bench_echo.port}/source"
+    code, result = load(url, "-m", "slow-reader", "-s", "64K", duration="1s")
+    assert code == 0 and result["received_bytes"] == 0 and result["open"] == 4, result
+    code, result = load(url, "-m", "slow-reader", "-s", "1K", "--read-rate", "64K", duration="1s")
+    assert code == 0 and 0 < result["received_bytes"] < 4 * 3 * 65536, result
+
+
+def test_a_source_that_says_nothing_is_told(bench_echo):
+    code, result = load(f"ws://127.0.0.1:{bench_echo.port}/", "-m", "download", duration="3s")
+    assert code == 1 and result["failures"]["timeout"]["count"] == 4, result
+
+
+def test_a_source_refuses_a_size_that_is_none(bench_echo, client):
+    wire = client(bench_echo.port)
+    wire.send(b"GET /source?size=many HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n"
+              b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    assert wire.read_response().status == 400
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
+    url = gateway(plain_echo).url("/", scheme="wss")
+    code, result = load(url, "-m", "storm", "--tls", version, "--resume")
+    assert code == 0, result
+    assert 0 < result["resumed"] and result["resumed"] >= result["upgrades"] * 0.5
+    code, result = load(url, "-m", "storm", "--tls", version)
+    assert code == 0 and result["resumed"] == 0
+
+
+@pytest.mark.parametrize("options, words", [
+    (["-s", "128:0"], "--size"),
+    (["--read-rate", "1K"], "--read-rate goes with"),
+    (["--resume=yes"], "takes no value"),
+])
+def test_what_makes_no_sense_is_refused(options, words):
+    done = subprocess.run([BENCH, "load", "ws://127.0.0.1:1/", *options], capture_output=True,
+                          text=True, timeout=PATIENCE_S)
+    assert done.returncode == 2 and words in done.stderr
+
+
 def test_load_is_content_with_an_echo_we_did_not_write(plain_echo):
     code, result = load(f"ws://{plain_echo.address}/", "-s", "1000")
     assert code == 0 and result["echoes"] > 0, result

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The dialog of a client, with the server played by the test: echoes however cut and fragmented,
-// every way of an echo being wrong, pings, and the closing handshake.
+// every way of an echo being wrong, pings, the closing handshake, and messages that go one way
+// only.
 #include "bench/dialog.h"
 #include "bench/pattern.h"
 
@@ -11,13 +12,24 @@
 enum { MESSAGE_BYTES = 300, WIRE_MAX = 4096 };
 
 static struct random random_source;
+static struct size_mix sizes;
+static struct traffic traffic;
+static struct dialog_setup setup;
 static struct dialog dialog;
 static uint8_t wire[WIRE_MAX];
 
-static void start(void) {
+static void start_as(enum dialog_part part, const char *size) {
     pattern_init();
     random_source.state = 3;
-    dialog_start(&dialog, 5, MESSAGE_BYTES, &random_source);
+    traffic = (struct traffic){0};
+    ck_assert(size_mix_parse(&sizes, str_from(size)));
+    setup = (struct dialog_setup){
+        .part = part, .sizes = &sizes, .random = &random_source, .traffic = &traffic};
+    dialog_start(&dialog, 5, &setup);
+}
+
+static void start(void) {
+    start_as(PART_ECHOED, "300");
 }
 
 // Sends one message and gives back its unmasked payload.
@@ -59,7 +71,7 @@ START_TEST(an_echo_is_known_however_it_is_cut) {
         struct str first = {(const char *)wire, cut},
                    second = {(const char *)wire + cut, total - cut};
         ck_assert_int_eq(dialog_take(&dialog, &first), DIALOG_WANTS_MORE);
-        ck_assert_int_eq(dialog_take(&dialog, &second), DIALOG_ECHO);
+        ck_assert_int_eq(dialog_take(&dialog, &second), DIALOG_MESSAGE);
         ck_assert_uint_eq(dialog_outstanding(&dialog), 0);
     }
 }
@@ -73,7 +85,7 @@ START_TEST(an_echo_may_come_in_fragments_around_a_ping) {
     n += frame_write(wire + n, OPCODE_CONTINUATION, true, payload + 100, MESSAGE_BYTES - 100);
     struct str input = {(const char *)wire, n};
     ck_assert_int_eq(dialog_take(&dialog, &input), DIALOG_PING);
-    ck_assert_int_eq(dialog_take(&dialog, &input), DIALOG_ECHO);
+    ck_assert_int_eq(dialog_take(&dialog, &input), DIALOG_MESSAGE);
     uint8_t pong[64 + 256];
     ck_assert_uint_eq(dialog_fill(&dialog, pong, sizeof pong), 2 + 4 + 2);
     ck_assert_uint_eq(pong[0], 0x80 | OPCODE_PONG);
@@ -121,7 +133,7 @@ START_TEST(echoes_swapped_doubled_or_unasked_are_wrong) {
     message_sent(first);
     message_sent(second);
     ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, first, MESSAGE_BYTES)),
-                     DIALOG_ECHO);
+                     DIALOG_MESSAGE);
     ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, first, MESSAGE_BYTES)),
                      DIALOG_WRONG);
 }
@@ -164,7 +176,7 @@ START_TEST(our_close_follows_what_is_due) {
 END_TEST
 
 START_TEST(a_large_message_leaves_in_parts) {
-    dialog_start(&dialog, 5, 100000, &random_source);
+    start_as(PART_ECHOED, "100000");
     dialog_send(&dialog);
     struct frame_reader reader = {0};
     size_t n, payload = 0;
@@ -185,6 +197,82 @@ START_TEST(a_large_message_leaves_in_parts) {
 }
 END_TEST
 
+// What a source says until `want` messages have begun, to a receiver of the same messages.
+static void source_play(const char *size, uint64_t want, uint64_t receiver_connection,
+                        enum dialog_event expected) {
+    start_as(PART_SOURCE, size);
+    struct dialog receiver;
+    struct traffic taken = {0};
+    struct dialog_setup other = setup;
+    other.part = PART_RECEIVER;
+    other.traffic = &taken;
+    dialog_start(&receiver, receiver_connection, &other);
+    dialog_stream(&dialog);
+    enum dialog_event event = DIALOG_WANTS_MORE;
+    while (dialog.sent < want) {
+        struct str input = {(const char *)wire, dialog_fill(&dialog, wire, sizeof wire)};
+        while ((event = dialog_take(&receiver, &input)) == DIALOG_MESSAGE)
+            continue;
+        if (event != DIALOG_WANTS_MORE)
+            break;
+    }
+    ck_assert_int_eq(event, expected);
+    if (expected == DIALOG_WANTS_MORE) {
+        ck_assert_uint_eq(taken.received, traffic.sent);
+        ck_assert_uint_eq(taken.received_bytes, traffic.sent_bytes);
+    }
+}
+
+START_TEST(a_receiver_knows_what_a_source_sends) {
+    source_play("1000", 50, 5, DIALOG_WANTS_MORE);
+    source_play("0:1,1:1,125:1,126:1,5000:1,70000:1", 200, 5, DIALOG_WANTS_MORE);
+}
+END_TEST
+
+START_TEST(a_receiver_notices_the_messages_of_another_connection) {
+    source_play("1000", 50, 6, DIALOG_WRONG);
+}
+END_TEST
+
+START_TEST(a_source_answers_between_messages_and_ends_with_the_one_begun) {
+    start_as(PART_SOURCE, "1000");
+    dialog_stream(&dialog);
+    ck_assert_uint_eq(dialog_fill(&dialog, wire, 300), 300);
+    struct frame frame = {
+        .opcode = OPCODE_CLOSE, .fin = true, .masked = true, .length = 2, .key = {1, 2, 3, 4}};
+    uint8_t close[16];
+    size_t head = frame_head_write(close, &frame);
+    frame_mask(close + head, (const uint8_t *)"\x03\xe8", 2, frame.key, 0);
+    struct str input = {(const char *)close, head + 2};
+    ck_assert_int_eq(dialog_take(&dialog, &input), DIALOG_CLOSE);
+    ck_assert_uint_eq(dialog.close_code, CLOSE_NORMAL);
+    size_t n = dialog_fill(&dialog, wire, sizeof wire);
+    ck_assert_uint_eq(n, 4 + 1000 - 300 + 2 + 2); // the rest of the message, then Close
+    ck_assert_mem_eq(wire + n - 4, "\x88\x02\x03\xe8", 4);
+}
+END_TEST
+
+START_TEST(a_source_takes_no_unmasked_frame) {
+    start_as(PART_SOURCE, "1000");
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, "x", 1)), DIALOG_BROKEN);
+}
+END_TEST
+
+START_TEST(a_sender_is_sent_nothing_and_stops_with_the_message_begun) {
+    start_as(PART_SENDER, "10000");
+    dialog_stream(&dialog);
+    ck_assert_uint_eq(dialog_fill(&dialog, wire, 1000), 1000);
+    dialog_stop(&dialog);
+    ck_assert_uint_eq(dialog_outstanding(&dialog), 1);
+    size_t n, rest = 0;
+    while ((n = dialog_fill(&dialog, wire, sizeof wire)) > 0)
+        rest += n;
+    ck_assert_uint_eq(rest, 8 + 10000 - 1000);
+    ck_assert_uint_eq(dialog_outstanding(&dialog), 0);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, "x", 1)), DIALOG_WRONG);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("dialog");
     TCase *tests = tcase_create("dialog");
@@ -198,6 +286,11 @@ int main(void) {
     tcase_add_test(tests, the_peers_close_is_answered_with_its_code);
     tcase_add_test(tests, our_close_follows_what_is_due);
     tcase_add_test(tests, a_large_message_leaves_in_parts);
+    tcase_add_test(tests, a_receiver_knows_what_a_source_sends);
+    tcase_add_test(tests, a_receiver_notices_the_messages_of_another_connection);
+    tcase_add_test(tests, a_source_answers_between_messages_and_ends_with_the_one_begun);
+    tcase_add_test(tests, a_source_takes_no_unmasked_frame);
+    tcase_add_test(tests, a_sender_is_sent_nothing_and_stops_with_the_message_begun);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
