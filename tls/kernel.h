@@ -33,10 +33,9 @@ struct tls_kernel {
 void tls_kernel_probe(struct tls_kernel *kernel);
 
 // Whether a direction is to be handed over, as configured. What `auto` means: sending, yes;
-// receiving, yes (docs/performance.md has the figures).
+// receiving, no, as it costs more than opening records ourselves (docs/performance.md).
 static inline bool tls_kernel_wanted(enum kernel_tls configured, enum tls_direction direction) {
-    (void)direction;
-    return configured != KERNEL_TLS_OFF;
+    return configured == KERNEL_TLS_ON || (configured == KERNEL_TLS_AUTO && direction == TLS_SEND);
 }
 
 // Room for any text of tls_kernel_describe.

@@ -36,6 +36,7 @@ struct tls_records {
     enum tls_cipher cipher;
     uint8_t key_size, secret_size;
     bool tx_closed;
+    bool receives_only;               // there is no cipher state for tx
     enum reply reply;                 // waits to be fetched
     enum tls_alert_level alert_level; // REPLY_ALERT
     enum tls_open_verdict ended; // CLOSE_NOTIFY or FATAL: nothing is opened any more; else MORE
@@ -63,8 +64,9 @@ static void direction_start(struct direction *direction, const struct tls_traffi
     memcpy(direction->secret, keys->secret, secret_size);
 }
 
-struct tls_records *tls_records_new(const struct tls_keys *keys) {
-    struct tls_records *records = calloc(1, tls_records_size(keys->cipher));
+// Starts the receiving direction in a block of this size. NULL: no memory.
+static struct tls_records *records_start(const struct tls_keys *keys, size_t size) {
+    struct tls_records *records = calloc(1, size);
     if (records == NULL)
         return NULL;
     records->version = records->control.version = keys->version;
@@ -72,21 +74,38 @@ struct tls_records *tls_records_new(const struct tls_keys *keys) {
     records->key_size = (uint8_t)keys->key_size_bytes;
     records->secret_size = (uint8_t)keys->secret_size_bytes;
     records->ended = TLS_OPEN_MORE;
-    records->explicit_nonce = keys->tx.explicit_nonce;
+    records->receives_only = records->tx_closed = true;
     direction_start(&records->rx, &keys->rx, keys->secret_size_bytes);
-    direction_start(&records->tx, &keys->tx, keys->secret_size_bytes);
-    if (tls_aead_key(rx_state(records), keys->cipher, keys->rx.key, keys->key_size_bytes) &&
-        tls_aead_key(tx_state(records), keys->cipher, keys->tx.key, keys->key_size_bytes))
+    if (tls_aead_key(rx_state(records), keys->cipher, keys->rx.key, keys->key_size_bytes))
         return records;
     tls_records_free(records);
     return NULL;
+}
+
+struct tls_records *tls_records_new(const struct tls_keys *keys) {
+    struct tls_records *records = records_start(keys, tls_records_size(keys->cipher));
+    if (records == NULL)
+        return NULL;
+    records->explicit_nonce = keys->tx.explicit_nonce;
+    direction_start(&records->tx, &keys->tx, keys->secret_size_bytes);
+    if (tls_aead_key(tx_state(records), keys->cipher, keys->tx.key, keys->key_size_bytes)) {
+        records->receives_only = records->tx_closed = false;
+        return records;
+    }
+    tls_records_free(records);
+    return NULL;
+}
+
+struct tls_records *tls_records_new_receiving(const struct tls_keys *keys) {
+    return records_start(keys, tls_records_size(keys->cipher) - tls_aead_size(keys->cipher));
 }
 
 void tls_records_free(struct tls_records *records) {
     if (records == NULL)
         return;
     tls_aead_end(rx_state(records), records->cipher);
-    tls_aead_end(tx_state(records), records->cipher);
+    if (!records->receives_only)
+        tls_aead_end(tx_state(records), records->cipher);
     explicit_bzero(records, sizeof *records);
     free(records);
 }

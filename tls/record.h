@@ -37,6 +37,10 @@ enum tls_open_verdict {
 // Starts from a handshake's keys, which the caller still wipes. NULL: no memory.
 struct tls_records *tls_records_new(const struct tls_keys *keys);
 
+// The same for a connection on which the kernel seals what is sent: takes half the memory, and must
+// not be asked to seal.
+struct tls_records *tls_records_new_receiving(const struct tls_keys *keys);
+
 // Wipes and frees. NULL is allowed.
 void tls_records_free(struct tls_records *records);
 

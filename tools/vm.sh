@@ -18,9 +18,11 @@ vm_memory_mb=2048
 vm_timeout_s=600
 
 # vm_run KERNEL OUT COMMAND...: boots and runs a command in the guest's copy of the tree. Leaves its
-# files in OUT, with the console in OUT/console.log; returns its exit code, or 124 after
-# vm_timeout_s. Without cx16: the emulation of cmpxchg16b damages the flags now and then, and newer
-# kernels' allocators use it.
+# files in OUT, with the console in OUT/console.log; returns its exit code, or 124 when it takes
+# longer than vm_timeout_s, start and end of the guest included.
+#
+# Without cx16: the emulation of cmpxchg16b damages the flags now and then, and newer kernels'
+# allocators use it.
 vm_run() {
     local kernel=$1 out=$2 folder=$deps/vm/$1 image=$deps/vm/image-$1
     shift 2
@@ -36,7 +38,8 @@ vm_run() {
         -nodefaults -no-user-config -no-reboot -display none \
         -serial "file:$out/console.log" -serial "file:$out/out.tar.gz" \
         -kernel "$folder/vmlinuz" -initrd "$image" \
-        -append "console=ttyS0 quiet panic=-1 rdinit=/init" </dev/null || {
+        -append "console=ttyS0 quiet panic=-1 rdinit=/init patience_s=$((vm_timeout_s - 60))" \
+        </dev/null || {
         rm -f "$image"
         say "the guest did not end; its console is in $out/console.log"
         return 124
@@ -50,15 +53,15 @@ vm_run() {
     return "$(<"$out/exit-code")"
 }
 
-# More arguments for qemu, as `-icount shift=0`.
-vm_options=()
+# More arguments for qemu, as `-icount shift=0`; later ones win.
+read -ra vm_options <<<"${VM_OPTIONS:-}"
 
 # --- what is in the guest ---------------------------------------------------------------------
 
 # Debian's files, once: their packages' file lists say which. Merged /usr, as in Debian.
 vm_base_install() {
     local recipe root=$deps/vm/base folder
-    recipe="${packages_guest[*]} $(declare -f vm_package_files vm_file_and_bytecode)"
+    recipe="${packages_guest[*]} $(declare -f vm_base_install vm_package_files vm_file_and_bytecode)"
     [[ -e $deps/vm/base.cpio ]] && stamp_is_current vm-base "$recipe" && return
     say "packing the programs for virtual machines"
     rm -rf "$root"
@@ -67,6 +70,7 @@ vm_base_install() {
         ln -s "usr/$folder" "$root/$folder"
     done
     echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
+    echo 'root:x:0:' >"$root/etc/group"
     echo '127.0.0.1 localhost' >"$root/etc/hosts"
     vm_package_files >"$deps/vm/files" || true # packages that others stand in for are not listed
     grep -qx usr/bin/python3 "$deps/vm/files" || return
@@ -117,18 +121,17 @@ vm_tree_pack() {
     cp "$top/build/ringway-bench" "$stage/ringway/build/"
     tar -C "$top" -c --exclude=node_modules --exclude=fuzz --exclude=__pycache__ tests bench |
         tar -C "$stage/ringway" -x
-    vm_unit_tests_copy "$stage/ringway/build/tests"
+    vm_extras_copy "$stage/ringway/build"
     (cd "$stage" && find . -mindepth 1 | vm_pack)
     rm -rf "$stage"
 }
 
-# Unit tests that want the guest's kernel.
-vm_unit_tests_copy() {
-    local test
-    mkdir -p "$1"
-    for test in "$top"/build/tests/tls_test_kernel "$top"/build/tests/ws_test_leg_kernel; do
-        [[ ! -e $test ]] || cp "$test" "$1/"
-    done
+# Unit tests that want the guest's kernel, and the server to be measured with, where they are there.
+vm_extras_copy() {
+    local test=$top/build/tests/tls_test_kernel nginx=$deps/peers/usr/sbin/nginx
+    mkdir -p "$1/tests" "$1/peers"
+    [[ ! -e $test ]] || cp "$test" "$1/tests/"
+    [[ ! -e $nginx ]] || cp "$nginx" "$1/peers/"
 }
 
 # --- kernels ----------------------------------------------------------------------------------

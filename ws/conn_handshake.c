@@ -48,7 +48,8 @@ static bool secure(struct conn *conn, const struct tls_keys *keys, bool boundary
     if (wish.tx && boundary && leg_is_sent(leg))
         offload = tls_offload_new(proxy->worker.ring, leg->fd, &proxy->shared->kernel, keys, wish);
     if (!offload || !offload->rx) {
-        struct tls_records *records = tls_records_new(keys);
+        struct tls_records *records =
+            offload ? tls_records_new_receiving(keys) : tls_records_new(keys);
         if (!records) {
             tls_offload_free(offload);
             return false;

@@ -60,7 +60,7 @@ def test_close_notify_of_the_client(gateway, backend, records, rx, busy):
         for _ in range(busy):
             wire.send(frame(BINARY, wire.read_frame()[1]))
         assert wire.read_frame()[1] == b"last"
-        assert not wire._fill() and wire.end == "fin"
+        assert not wire.fill() and wire.end == "fin"
         wire.send(frame(BINARY, b"and yet"))
 
     gate = gateway(backend(websocket(script)), **kernel(rx))
@@ -141,8 +141,8 @@ def test_key_update(opened, rx, busy, request_ours):
     ours = [data for content, data in wire.sock.log if content == HANDSHAKE and data[0] == 24]
     assert len(ours) == (21 if request_ours else 0)
     counted = statistics()
-    assert counted["TlsRxRekeyOk"] == (21 if rx == "on" else 0)
-    assert counted["TlsTxRekeyOk"] == len(ours)
+    assert counted.get("TlsRxRekeyOk", 0) == (21 if rx == "on" else 0)
+    assert counted.get("TlsTxRekeyOk", 0) == len(ours)
     assert counted["TlsDecryptError"] == 0
 
 

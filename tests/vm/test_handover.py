@@ -165,6 +165,7 @@ def test_auto_takes_what_it_can(gateway, plain_echo, client):
     open_websocket(wire)
     assert_echo(wire, b"hello")
     assert statistics()["TlsTxSw"] == 1 == status(gate)["ktls_tx"]
+    assert statistics()["TlsRxSw"] == 0 == status(gate)["ktls_refused"], "not wanted, not refused"
     assert "kernel TLS: send AES-128-GCM" in gate.log
 
 
@@ -186,7 +187,7 @@ def test_many_connections_at_once(gateway, backend, client):
     """Each is handed over, and none takes another's keys."""
 
     def script(wire):
-        while wire.buffer or wire._fill():
+        while wire.buffer or wire.fill():
             first, payload = wire.read_frame()
             wire.send(frame(first & 15, payload))
 

@@ -38,7 +38,7 @@ def dial(gate, scheme, **options):
 
 def echo_frames(wire):
     """Sends every frame back until a Close or the end."""
-    while wire.buffer or wire._fill():
+    while wire.buffer or wire.fill():
         first, payload = wire.read_frame()
         wire.send(frame(first & 15, payload, fin=bool(first & 128)))
         if first & 15 == CLOSE:

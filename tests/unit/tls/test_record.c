@@ -471,6 +471,36 @@ START_TEST(nothing_follows_the_last_word) {
 }
 END_TEST
 
+// Where the kernel seals, ours opens and says in the clear what is to be answered.
+START_TEST(one_that_receives_only_seals_nothing) {
+    uint8_t content, reply[TLS_REPLY_MAX_BYTES];
+    keys_make(_i);
+    both_start();
+    tls_records_free(ours);
+    ours = tls_records_new_receiving(&keys);
+    size_t n = (size_t)tls_records_seal(peer, data, 1000, wire);
+    ck_assert_int_eq(receive(n), TLS_OPEN_MORE);
+    ck_assert_uint_eq(opened, 1000);
+    ck_assert_int_eq(tls_records_seal(ours, data, 10, wire), -EPIPE);
+    ck_assert_uint_eq(tls_records_close_notify(ours, wire), 0);
+
+    n = tls_records_key_update(peer, TLS_UPDATE_REQUESTED, wire);
+    if (n > 0) {
+        ck_assert_int_eq(receive(n), TLS_OPEN_REPLY);
+        ck_assert_uint_eq(tls_records_reply_plain(ours, &content, reply), TLS_KEY_UPDATE_BYTES);
+        ck_assert_uint_eq(content, TLS_CONTENT_HANDSHAKE);
+    }
+    n = (size_t)tls_records_seal(peer, data, 10, wire);
+    wire[n - 1] ^= 1;
+    ck_assert_int_eq(receive(n), TLS_OPEN_FATAL);
+    ck_assert_uint_eq(tls_records_reply_plain(ours, &content, reply), 2);
+    ck_assert_uint_eq(content, TLS_CONTENT_ALERT);
+    ck_assert_uint_eq(reply[1], TLS_ALERT_BAD_RECORD_MAC);
+    ck_assert_uint_eq(tls_records_reply_plain(ours, &content, reply), 0);
+    both_end();
+}
+END_TEST
+
 START_TEST(memory_is_what_it_says) {
     ck_assert_uint_le(tls_records_size(TLS_CHACHA20_POLY1305), 512);
     ck_assert_uint_le(tls_records_size(TLS_AES_256_GCM), 3072);
@@ -490,6 +520,7 @@ int main(void) {
     tcase_add_test(good, a_closed_sender_answers_nothing);
     tcase_add_loop_test(good, nothing_follows_the_last_word, 0, MODERN_COUNT);
     tcase_add_test(good, memory_is_what_it_says);
+    tcase_add_loop_test(good, one_that_receives_only_seals_nothing, 0, SUITE_COUNT);
     tcase_add_loop_test(bad, any_damaged_byte_is_noticed, 0, SUITE_COUNT);
     tcase_add_loop_test(bad, a_record_sent_twice_is_refused, 0, SUITE_COUNT);
     tcase_add_loop_test(bad, a_record_over_the_limit_is_refused_by_its_header, 0, SUITE_COUNT);
