@@ -18,8 +18,8 @@ packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags sh
 
 # What boots a virtual machine with a kernel that has kernel TLS; the programs packed into it.
 packages_vm=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
-packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libyaml-0-2 openssl procps
-    python3 python3-cffi-backend python3-cryptography python3-pytest python3-pytest-timeout
+packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libsubunit0 libyaml-0-2 openssl
+    procps python3 python3-cffi-backend python3-cryptography python3-pytest python3-pytest-timeout
     python3-websockets python3-yaml sed strace util-linux)
 
 # What measures it. The two servers are unpacked, their libraries installed.
