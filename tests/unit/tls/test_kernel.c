@@ -25,6 +25,8 @@ static struct tls_keys keys;        // as the server has them
 static struct tls_records *client;  // the other end's record layer
 static struct tls_offload *offload; // of the server's end
 static int server_fd, client_fd;
+static uint8_t unopened[2 * TLS_RECORD_MAX_BYTES]; // received by the client
+static size_t unopened_size;
 
 static void pair_open(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -60,6 +62,7 @@ static void keys_make(enum tls_version version, enum tls_cipher cipher) {
 static void connection_open(enum tls_version version, enum tls_cipher cipher) {
     pair_open();
     keys_make(version, cipher);
+    unopened_size = 0;
     struct tls_keys mirrored = keys;
     mirrored.rx = keys.tx;
     mirrored.tx = keys.rx;
@@ -96,21 +99,22 @@ static ssize_t server_receive(uint8_t *content, uint8_t *bytes, size_t size) {
 
 // Opens what the client gets until a verdict other than MORE, or `wanted` bytes of data.
 static enum tls_open_verdict client_receive(uint8_t *data, size_t wanted, size_t *got) {
-    static uint8_t bytes[TLS_RECORD_MAX_BYTES], opened[TLS_RECORD_MAX_BYTES];
-    size_t have = 0, used, length;
+    static uint8_t opened[TLS_RECORD_MAX_BYTES];
+    size_t used, length;
     *got = 0;
     for (;;) {
-        enum tls_open_verdict verdict =
-            tls_records_open(client, bytes, have, &used, opened, sizeof opened, &length);
+        enum tls_open_verdict verdict = tls_records_open(client, unopened, unopened_size, &used,
+                                                         opened, sizeof opened, &length);
         memcpy(data + *got, opened, length);
         *got += length;
-        have -= used;
-        memmove(bytes, bytes + used, have);
-        if (verdict != TLS_OPEN_MORE || *got >= wanted)
+        unopened_size -= used;
+        memmove(unopened, unopened + used, unopened_size);
+        if ((verdict != TLS_OPEN_MORE && verdict != TLS_OPEN_FULL) || *got >= wanted)
             return verdict;
-        ssize_t n = recv(client_fd, bytes + have, sizeof bytes - have, 0);
+        ssize_t n =
+            recv(client_fd, unopened + unopened_size, TLS_RECORD_MAX_BYTES - unopened_size, 0);
         ck_assert_int_gt(n, 0);
-        have += (size_t)n;
+        unopened_size += (size_t)n;
     }
 }
 
