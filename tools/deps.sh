@@ -22,7 +22,8 @@ wolfssl_options=(--enable-static --disable-shared --with-pic
     --enable-intelasm --enable-sp --enable-sp-asm --enable-sp-math-all
     --enable-tls13 --enable-aesgcm --enable-chacha --enable-poly1305 --enable-hkdf
     --enable-curve25519 --enable-ed25519 --enable-sni --enable-alpn --enable-session-ticket
-    --enable-atomicuser --enable-crl --enable-certgen --enable-certreq --enable-certext)
+    --enable-atomicuser --enable-crl --enable-certgen --enable-certreq --enable-certext
+    --enable-keygen)
 
 liburing_min=2.6
 
