@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The thread holds `lock` only to look at the configuration and its list of sites, never while it
-// waits for the network. What it knows about certificates it reads from the state folder each time;
-// the list has only what was asked for and seen in this process.
+// waits for the network or a disk. What it knows about certificates it reads from the state folder
+// each time; the list has what was asked for in this process, and what was read last for those who
+// want a report.
 #include "acme/acme.h"
 
 #include <assert.h>
@@ -37,7 +38,8 @@
 // A site whose certificate comes by ACME, by index among those of the configuration.
 struct watched {
     const struct conf_site *site;
-    struct stat seen;  // of its file
+    struct stat seen, record_seen; // of the two files: the certificate and its record
+    struct acme_record record;     // as read last
     time_t held_until; // no attempt before, even if the state folder cannot keep the last one
     bool asked;        // to be done now
     enum acme_progress progress;
@@ -63,6 +65,7 @@ struct acme {
 
 static void *run(void *argument);
 static void acme_free(struct acme *acme);
+static void watched_free(struct watched *watched, size_t count);
 
 int acme_start(struct acme **out, acme_changed *changed, void *context) {
     struct acme *acme = calloc(1, sizeof *acme);
@@ -103,7 +106,7 @@ static void acme_free(struct acme *acme) {
         close(acme->lock_fd);
     config_free(acme->wanted);
     config_free(acme->config);
-    free(acme->watched);
+    watched_free(acme->watched, acme->watched_count);
     pthread_mutex_destroy(&acme->lock);
     free(acme);
 }
@@ -147,6 +150,29 @@ enum acme_progress acme_progress(struct acme *acme, const char *site, char text[
     }
     pthread_mutex_unlock(&acme->lock);
     return progress;
+}
+
+size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context) {
+    pthread_mutex_lock(&acme->lock);
+    size_t count = acme->watched_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct watched *watched = &acme->watched[i];
+        const struct acme_record *record = &watched->record;
+        time_t due = acme_record_due(record, &acme->config->acme, watched->site);
+        struct acme_report report = {
+            .site = watched->site->name,
+            .key = "ecdsa",
+            .progress = watched->progress,
+            .not_after = record->has_leaf ? record->leaf.not_after : 0,
+            .issuer = record->leaf.issuer,
+            .failures = record->failures,
+            .error = record->error,
+            .next_at = due > watched->held_until ? due : watched->held_until,
+        };
+        each(context, &report);
+    }
+    pthread_mutex_unlock(&acme->lock);
+    return count;
 }
 
 // --- the thread -------------------------------------------------------------------------------
@@ -193,29 +219,59 @@ static bool wait_until(struct acme *acme, time_t due) {
     return !is_stopping(acme);
 }
 
+static struct watched *watched_make(const struct config *config, size_t *count);
+static void record_refresh(struct acme *acme, struct watched *watched);
+
 // Takes up the configuration that was given last.
 static void config_take(struct acme *acme) {
     pthread_mutex_lock(&acme->lock);
     struct config *config = acme->wanted;
     acme->wanted = NULL;
-    if (config) {
-        struct watched *watched = calloc(config->site_count, sizeof *watched);
-        size_t count = 0;
-        for (size_t i = 0; watched && i < config->site_count; i++)
-            if (config->sites[i].acme_file)
-                watched[count++] =
-                    (struct watched){.site = &config->sites[i], .progress = ACME_DONE};
-        for (size_t i = 0; i < count; i++)
-            stat(watched[i].site->acme_file, &watched[i].seen);
-        free(acme->watched);
-        acme->watched = watched;
-        acme->watched_count = count;
-        if (acme->lock_fd >= 0) // it may be another folder
-            close(acme->lock_fd);
-        acme->lock_fd = -1;
-        config_free(acme->config);
-        acme->config = config;
+    pthread_mutex_unlock(&acme->lock);
+    if (!config)
+        return;
+    size_t count;
+    struct watched *watched = watched_make(config, &count);
+    pthread_mutex_lock(&acme->lock);
+    watched_free(acme->watched, acme->watched_count);
+    acme->watched = watched;
+    acme->watched_count = count;
+    config_free(acme->config);
+    acme->config = config;
+    pthread_mutex_unlock(&acme->lock);
+    if (acme->lock_fd >= 0) // it may be another folder
+        close(acme->lock_fd);
+    acme->lock_fd = -1;
+}
+
+static struct watched *watched_make(const struct config *config, size_t *count) {
+    struct watched *watched = calloc(config->site_count, sizeof *watched);
+    *count = 0;
+    for (size_t i = 0; watched && i < config->site_count; i++) {
+        const struct conf_site *site = &config->sites[i];
+        if (!site->acme_file)
+            continue;
+        struct watched *one = &watched[(*count)++];
+        *one = (struct watched){.site = site, .progress = ACME_DONE};
+        stat(site->acme_file, &one->seen);
+        acme_record_read(&config->acme, site, &one->record);
     }
+    return watched;
+}
+
+static void watched_free(struct watched *watched, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        acme_record_free(&watched[i].record);
+    free(watched);
+}
+
+// Reads anew what is known of a certificate.
+static void record_refresh(struct acme *acme, struct watched *watched) {
+    struct acme_record record;
+    acme_record_read(&acme->config->acme, watched->site, &record);
+    pthread_mutex_lock(&acme->lock);
+    acme_record_free(&watched->record);
+    watched->record = record;
     pthread_mutex_unlock(&acme->lock);
 }
 
@@ -263,22 +319,28 @@ static void asked_refuse(struct acme *acme) {
     pthread_mutex_unlock(&acme->lock);
 }
 
-static bool file_has_changed(struct watched *watched) {
+static bool file_has_changed(const char *path, struct stat *seen) {
     struct stat now = {0};
-    stat(watched->site->acme_file, &now);
-    bool changed = now.st_ino != watched->seen.st_ino ||
-                   now.st_mtim.tv_sec != watched->seen.st_mtim.tv_sec ||
-                   now.st_mtim.tv_nsec != watched->seen.st_mtim.tv_nsec;
-    watched->seen = now;
+    stat(path, &now);
+    bool changed = now.st_ino != seen->st_ino || now.st_mtim.tv_sec != seen->st_mtim.tv_sec ||
+                   now.st_mtim.tv_nsec != seen->st_mtim.tv_nsec;
+    *seen = now;
     return changed;
 }
 
 // Whoever wrote them: this process, another one, or somebody by hand.
 static void changes_report(struct acme *acme) {
-    bool changed = false;
-    for (size_t i = 0; i < acme->watched_count; i++)
-        changed |= file_has_changed(&acme->watched[i]);
-    if (changed)
+    bool any = false;
+    for (size_t i = 0; i < acme->watched_count; i++) {
+        struct watched *watched = &acme->watched[i];
+        char path[PATH_MAX];
+        acme_record_path(&acme->config->acme, watched->site, path);
+        bool changed = file_has_changed(watched->site->acme_file, &watched->seen);
+        if (file_has_changed(path, &watched->record_seen) || changed)
+            record_refresh(acme, watched);
+        any |= changed;
+    }
+    if (any)
         acme->changed(acme->context);
 }
 
@@ -310,10 +372,8 @@ static time_t round_run(struct acme *acme) {
 
 // Whether it is, now; else `next` is brought forward to when it will be.
 static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
-    struct acme_record record;
-    acme_record_read(&acme->config->acme, watched->site, &record);
-    time_t due = acme_record_due(&record, &acme->config->acme, watched->site);
-    acme_record_free(&record);
+    record_refresh(acme, watched);
+    time_t due = acme_record_due(&watched->record, &acme->config->acme, watched->site);
     pthread_mutex_lock(&acme->lock);
     bool asked = watched->asked;
     pthread_mutex_unlock(&acme->lock);
@@ -405,7 +465,9 @@ static void outcome_record(struct acme *acme, struct watched *watched,
     record.next_at = failure ? acme_schedule_retry(record.attempted_at, record.failures,
                                                    failure->retry_after_s, site->name)
                              : 0;
+    pthread_mutex_lock(&acme->lock);
     watched->held_until = failure ? record.next_at : record.attempted_at + part_held(&record.leaf);
+    pthread_mutex_unlock(&acme->lock);
     snprintf(record.error, sizeof record.error, "%s", failure ? failure->text : "");
     if (!failure)
         snprintf(record.directory, sizeof record.directory, "%s", conf->directory);

@@ -9,6 +9,8 @@
 #define RINGWAY_ACME_ACME_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
 
 #include "acme/error.h"
 #include "core/config.h"
@@ -32,6 +34,20 @@ enum acme_progress {
     ACME_FAILED, // the text says why
 };
 
+// What is known of a certificate. The texts live until the callback returns.
+struct acme_report {
+    const char *site;
+    const char *key; // "ecdsa" or "rsa": a site may have one of each
+    enum acme_progress progress;
+    time_t not_after;   // 0: there is no certificate yet
+    const char *issuer; // "" if it is not known
+    unsigned failures;  // in a row, since it came
+    const char *error;  // the last one, with what to do about it; "": none
+    time_t next_at;     // the next attempt; 0: as soon as possible
+};
+
+typedef void acme_report_fn(void *context, const struct acme_report *report);
+
 // Starts the thread, which idles until `acme_watch`. 0 or negative errno. Main thread.
 int acme_start(struct acme **out, acme_changed *changed, void *context);
 
@@ -45,6 +61,11 @@ bool acme_ask(struct acme *acme, const char *site, enum acme_ask what);
 
 // How the last attempt for a site went, or goes. `text` is written when it has failed. Any thread.
 enum acme_progress acme_progress(struct acme *acme, const char *site, char text[ACME_ERROR_BYTES]);
+
+// Calls `each` for every certificate that is cared for, in the order of the configuration, with
+// what the thread has seen last: no file is read and nobody is asked. Returns how many there are.
+// `each` must be short and not call back. Any thread; does not wait.
+size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context);
 
 // Ends the thread, in the middle of an order if need be: the next start goes on with it. A look-up
 // in DNS cannot be interrupted: a thread that takes longer than two seconds is left behind.

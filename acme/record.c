@@ -9,8 +9,8 @@
 #include "acme/schedule.h"
 #include "acme/storage.h"
 
-static void path_of(const struct conf_acme *acme, const struct conf_site *site,
-                    char path[PATH_MAX]) {
+void acme_record_path(const struct conf_acme *acme, const struct conf_site *site,
+                      char path[PATH_MAX]) {
     acme_storage_path(acme->state_dir, ACME_CERTIFICATES, site->name, ".json", path);
 }
 
@@ -29,7 +29,7 @@ void acme_record_read(const struct conf_acme *acme, const struct conf_site *site
         explicit_bzero(pem, strlen(pem)); // the key is in it
         free(pem);
     }
-    path_of(acme, site, path);
+    acme_record_path(acme, site, path);
     json_t *json = acme_storage_read_json(path);
     long long failures = acme_json_number(json, "failures", 0);
     record->failures = failures < 0 ? 0 : failures > 1000 ? 1000 : (unsigned)failures;
@@ -47,7 +47,7 @@ void acme_record_free(struct acme_record *record) {
 int acme_record_write(const struct conf_acme *acme, const struct conf_site *site,
                       const struct acme_record *record, struct acme_error *error) {
     char path[PATH_MAX];
-    path_of(acme, site, path);
+    acme_record_path(acme, site, path);
     json_t *json =
         json_pack("{s:s, s:i, s:I, s:I, s:s}", "directory", record->directory, "failures",
                   (int)record->failures, "attempted_at", (json_int_t)record->attempted_at,

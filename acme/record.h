@@ -6,6 +6,7 @@
 #ifndef RINGWAY_ACME_RECORD_H
 #define RINGWAY_ACME_RECORD_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "acme/error.h"
@@ -21,6 +22,10 @@ struct acme_record {
     time_t next_at;       // after a failure, the next attempt
     char error[ACME_ERROR_BYTES];
 };
+
+// The path of the record's file.
+void acme_record_path(const struct conf_acme *acme, const struct conf_site *site,
+                      char path[PATH_MAX]);
 
 // Reads what there is about `site`; nothing is no error. The caller owes acme_record_free.
 void acme_record_read(const struct conf_acme *acme, const struct conf_site *site,
