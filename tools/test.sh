@@ -4,10 +4,10 @@
 # The parts of ./dev test. Each is a function part_NAME that prints its findings and calls
 # `result` once, or fails before it does; in its name dashes and dots are underscores.
 
-test_parts=(format layers unit asan e2e e2e-asan e2e-tsan e2e-5.19 fuzz)
+test_parts=(format layers unit asan e2e e2e-acme e2e-asan e2e-tsan e2e-5.19 fuzz)
 
 # Too long for every run: these are run by name.
-test_long_parts=(e2e-acme vm-6.1 vm-6.12 vm-6.14)
+test_long_parts=(vm-6.1 vm-6.12 vm-6.14)
 
 fuzz_seconds=60
 fuzz_at_once=2
@@ -109,42 +109,37 @@ unit_run() {
 
 part_e2e() {
     build_release || return
-    e2e_run build/ringway
+    e2e_run build/ringway tests/e2e --ignore-glob='*/test_acme*'
 }
 
 part_e2e_acme() {
     build_release || return
-    e2e_run build/ringway
+    e2e_run build/ringway tests/e2e/test_acme*.py
 }
 
 part_e2e_asan() {
     build_variant asan || return
-    e2e_run build-test/asan/ringway
+    e2e_run build-test/asan/ringway tests/e2e
 }
 
 part_e2e_tsan() {
     build_variant tsan || return
-    e2e_run build-test/tsan/ringway -m tsan
+    e2e_run build-test/tsan/ringway tests/e2e -m tsan
 }
 
 # The program forgets what kernels after 5.19 brought.
 part_e2e_5_19() {
     build_release || return
-    RINGWAY_KERNEL=5.19 e2e_run build/ringway
+    RINGWAY_KERNEL=5.19 e2e_run build/ringway tests/e2e
 }
 
-# e2e_run PROGRAM [PYTEST_ARGUMENT...]
+# e2e_run PROGRAM PYTEST_ARGUMENT...
 e2e_run() {
-    local program=$top/$1 junit=$deps/log/$part.xml paths=(tests/e2e)
+    local program=$top/$1 junit=$deps/log/$part.xml
     shift
-    if [[ $part == e2e-acme ]]; then
-        paths=(tests/e2e/test_acme.py)
-    else
-        paths+=(--ignore=tests/e2e/test_acme.py)
-    fi
     npm_peers_install || return
     rm -f "$junit"
-    RINGWAY=$program logged_quiet "$part" sanitizer_env /usr/bin/python3 -m pytest "${paths[@]}" \
+    RINGWAY=$program logged_quiet "$part" sanitizer_env /usr/bin/python3 -m pytest \
         --quiet --junitxml="$junit" -p no:cacheprovider "$@" || true
     [[ -e $junit ]] || last_lines "$deps/log/$part.log" 30
     result_counted pytest "$junit"

@@ -2,6 +2,7 @@
 """A server that should be an ACME server and is not: HTTPS answers of all kinds."""
 
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -65,3 +66,10 @@ def answer(body=b"", status="200 OK", *fields):
     """The bytes of an answer after which the connection ends."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *fields]
     return "".join(line + "\r\n" for line in lines).encode() + b"\r\n" + body
+
+
+def directory_of(base, **changes):
+    return json.dumps({
+        "newNonce": f"{base}/nonce", "newAccount": f"{base}/account", "newOrder": f"{base}/order",
+        **changes,
+    }).encode()  # fmt: skip

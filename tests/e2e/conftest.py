@@ -8,8 +8,10 @@ import resource
 import pytest
 
 import peers
+from acme_server import BadServer
 from certificates import Authority
 from gateway import Gateway, servers, site
+from pebble import Pebble
 from processes import PROGRAM, SANITIZER
 from wire import ScriptedBackend, connect
 
@@ -132,3 +134,38 @@ def plain_echo(started):
 def pages(started):
     """Node's HTTP server, see servers/pages.js."""
     return started(peers.node_server, "pages")
+
+
+@pytest.fixture
+def pebble(tmp_path, authority):
+    """Starts Pebbles: `pebble(validity_s=...)`."""
+    made = []
+
+    def start(**options):
+        folder = tmp_path / f"pebble{len(made)}"
+        folder.mkdir()
+        made.append(Pebble(folder, authority, **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def state(tmp_path):
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def bad_server(authority):
+    """Starts servers that are none: `bad_server({"/dir": bytes})`."""
+    made = []
+
+    def start(answers):
+        made.append(BadServer(authority, answers))
+        return made[-1]
+
+    yield start
+    for server in made:
+        server.close()

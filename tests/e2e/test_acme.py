@@ -15,79 +15,14 @@ from pathlib import Path
 import pytest
 import websockets
 
-from acme_server import BadServer, answer
+from acme_gateway import (
+    HOST, ROUTES, acme_gateway, bad_gateway, is_real, listed, renew, served, site,
+)  # fmt: skip
+from acme_server import answer, directory_of
 from gateway import run_ringway, servers
-from pebble import Pebble
 from peers import run
 from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port, wait_until
 from wire import connect, request
-
-HOST = "a.example.com"
-ROUTES = {"/": {"respond": "hello"}}
-
-
-@pytest.fixture
-def pebble(tmp_path, authority):
-    """Starts Pebbles: `pebble(validity_s=...)`."""
-    made = []
-
-    def start(**options):
-        folder = tmp_path / f"pebble{len(made)}"
-        folder.mkdir()
-        made.append(Pebble(folder, authority, **options))
-        return made[-1]
-
-    yield start
-    for each in made:
-        each.stop()
-
-
-@pytest.fixture
-def state(tmp_path):
-    return tmp_path / "state"
-
-
-def site(challenge="auto", **keys):
-    return {"tls": {"acme": challenge}, "routes": ROUTES, **keys}
-
-
-def served(port, name=HOST):
-    """The certificate a client gets, as a dict of texts; no chain is checked."""
-    got = subprocess.run(
-        ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", name],
-        input="", capture_output=True, text=True, timeout=PATIENCE_S,
-    )  # fmt: skip
-    assert "BEGIN CERTIFICATE" in got.stdout, got.stdout + got.stderr
-    told = subprocess.run(
-        ["openssl", "x509", "-noout", "-serial", "-issuer", "-subject", "-ext", "subjectAltName"],
-        input=got.stdout, capture_output=True, text=True, timeout=PATIENCE_S, check=True,
-    )  # fmt: skip
-    lines = told.stdout.splitlines()
-    fields = dict(line.split("=", 1) for line in lines if "=" in line)
-    fields["names"] = sorted(
-        part.strip().partition(":")[2] for part in lines[-1].strip().split(",")
-    )
-    return fields
-
-
-def is_real(port, name=HOST):
-    return "Pebble" in served(port, name)["issuer"]
-
-
-def listed(gate):
-    done = run_ringway("cert", "list", "--json", "-c", gate.path)
-    assert done.returncode == 0, done.stderr
-    return {entry["site"]: entry for entry in json.loads(done.stdout)}
-
-
-def renew(gate, *sites, verb="renew"):
-    return run_ringway("cert", verb, "-c", gate.path, *sites, timeout=PATIENCE_S * 3)
-
-
-def acme_gateway(gateway, server, state, sites, acme=None, **config):
-    return gateway(
-        listen=server.listen(None), acme=server.acme(state, **(acme or {})), sites=sites, **config
-    )
 
 
 @pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01", "auto"])
@@ -115,6 +50,7 @@ def test_a_certificate_comes_by_itself(gateway, pebble, state, tmp_path, challen
         assert secret not in log
 
 
+@pytest.mark.tsan
 def test_every_site_gets_one_without_being_asked(gateway, pebble, state, certificate):
     """And a site with a certificate of its own keeps that."""
     server = pebble()
@@ -379,13 +315,6 @@ def test_cert_command_lines(gateway, pebble, state):
     assert run_ringway("cert", "list").returncode == 2
 
 
-def directory_of(base, **changes):
-    return json.dumps({
-        "newNonce": f"{base}/nonce", "newAccount": f"{base}/account", "newOrder": f"{base}/order",
-        **changes,
-    }).encode()  # fmt: skip
-
-
 BAD_DIRECTORIES = {
     "no json": (answer(b"<html>"), "is no directory of an ACME server"),
     "an array": (answer(b"[]"), "is no directory of an ACME server"),
@@ -400,28 +329,6 @@ BAD_DIRECTORIES = {
     "endless head": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100000, "too large"),
     "nothing": (b"", "Connection reset"),
 }
-
-
-def bad_gateway(gateway, authority, state, directory, ca=None):
-    return gateway(
-        acme={"agree_tos": True, "directory": directory, "ca_file": str(ca or authority.ca),
-              "state_dir": str(state)},
-        sites={HOST: site()},
-    )  # fmt: skip
-
-
-@pytest.fixture
-def bad_server(authority):
-    """Starts servers that are none: `bad_server({"/dir": bytes})`."""
-    made = []
-
-    def start(answers):
-        made.append(BadServer(authority, answers))
-        return made[-1]
-
-    yield start
-    for server in made:
-        server.close()
 
 
 @pytest.mark.parametrize("case", BAD_DIRECTORIES)
