@@ -14,7 +14,7 @@ packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake l
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check
     python3 python3-pytest python3-pytest-timeout python3-websockets python3-yaml
     curl openssl libssl-dev testssl.sh procps chromium jupyter-server python3-ipykernel
-    python3-jsonschema pebble)
+    python3-jsonschema pebble lego uacme)
 
 # What boots a virtual machine with a kernel that has kernel TLS; the programs packed into it.
 packages_vm=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
