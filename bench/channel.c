@@ -126,9 +126,22 @@ static void session_keep(struct channel *channel) {
     context->session = session;
 }
 
+static int wire_flush(struct channel *channel);
+
+// close_notify (RFC 8446 §6.1), where the connection still works and nothing lies before it.
+static void farewell(struct channel *channel) {
+    if (!wolfSSL_is_init_finished(channel->ssl) || channel->error < 0 || channel->why[0] ||
+        channel_is_backlogged(channel))
+        return;
+    wolfSSL_shutdown(channel->ssl);
+    wire_flush(channel);
+}
+
 void channel_close(struct channel *channel) {
-    if (channel->ssl)
+    if (channel->ssl) {
         session_keep(channel);
+        farewell(channel);
+    }
     wolfSSL_free(channel->ssl);
     channel->ssl = NULL;
     chain_clear(&channel->worker->chunks, &channel->out);
@@ -225,8 +238,6 @@ static int tls_result(struct channel *channel, int result) {
     snprintf(channel->why, sizeof channel->why, "%.*s", CHANNEL_WHY_MAX - 1, text);
     return -EPROTO;
 }
-
-static int wire_flush(struct channel *channel);
 
 static ssize_t tls_receive(struct channel *channel, struct str *bytes) {
     struct worker *worker = channel->worker;

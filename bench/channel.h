@@ -56,7 +56,8 @@ struct channel {
 // Starts a channel over a non-blocking socket, which it owns from here on.
 void channel_open(struct channel *channel, struct worker *worker, int fd);
 
-// Frees the session and closes the socket. No operation may be submitted on it.
+// Ends TLS with close_notify, frees the session and closes the socket. No operation may be
+// submitted on it.
 void channel_close(struct channel *channel);
 
 // Puts TLS over the connected socket. 0 or -ENOMEM.

@@ -16,6 +16,7 @@
 static void connect_done(struct op *op, int result, uint8_t *buffer);
 static void rx_done(struct op *op, int result, uint8_t *buffer);
 static void again_run(struct task *task);
+static void asked_run(struct task *task);
 static void tx_done(struct op *op, int result, uint8_t *buffer);
 static void deadline_fired(struct timer *timer);
 static void handshake(struct client *client);
@@ -61,6 +62,7 @@ void client_init(struct client *client, struct client_setup *setup, uint32_t ind
     client->channel.fd = -1;
     client->deadline.fired = deadline_fired;
     client->again.run = again_run;
+    client->asked.run = asked_run;
 }
 
 // --- connecting -------------------------------------------------------------------------------
@@ -247,6 +249,7 @@ static void head_take(struct client *client, struct str bytes) {
     case UPGRADE_WANTS_MORE:
         return;
     case UPGRADE_REFUSED:
+        client->code = result.status;
         fail(client, FAILURE_HTTP, "the upgrade was answered with status %u", result.status);
         return;
     case UPGRADE_BROKEN:
@@ -269,11 +272,10 @@ static void head_take(struct client *client, struct str bytes) {
 static void close_taken(struct client *client) {
     if (client->dialog.close_sent)
         return; // the answer to ours: the server ends the stream (RFC 6455 §7.1.1)
-    unsigned code = client->dialog.close_code;
+    client->code = client->dialog.close_code;
     pump(client);
-    if (client->state == CLIENT_ENDING || client->state == CLIENT_IDLE)
-        return;
-    fail(client, FAILURE_CLOSED, "closed with code %u", code);
+    if (!is_over(client))
+        fail(client, FAILURE_CLOSED, "closed with code %u", client->code);
 }
 
 static void frames_take(struct client *client, struct str bytes) {
@@ -310,6 +312,22 @@ void client_send(struct client *client) {
         progress(client); // from here on an echo is waited for
     dialog_send(&client->dialog);
     pump(client);
+}
+
+void client_ask(struct client *client) {
+    assert(client->state == CLIENT_OPEN && !client->closes);
+    if (dialog_outstanding(&client->dialog) == 0)
+        progress(client);
+    dialog_send(&client->dialog);
+    worker_defer(client->setup->worker, &client->asked);
+}
+
+static void asked_run(struct task *task) {
+    struct client *client = container_of(task, struct client, asked);
+    if (client->state == CLIENT_ENDING)
+        join(client);
+    else if (client->state == CLIENT_OPEN || client->state == CLIENT_CLOSING)
+        pump(client);
 }
 
 void client_stream(struct client *client) {
@@ -401,6 +419,13 @@ void client_close(struct client *client) {
     }
 }
 
+void client_abandon(struct client *client) {
+    uint64_t outstanding = dialog_outstanding(&client->dialog);
+    if (client->state == CLIENT_OPEN && outstanding > 0)
+        fail(client, FAILURE_TIMEOUT, "%llu messages still due %llu ms after the end",
+             (unsigned long long)outstanding, (unsigned long long)client->setup->timeout_ms);
+}
+
 // Whether the peer has something to do for us.
 static bool is_waiting(const struct client *client) {
     const struct client_setup *setup = client->setup;
@@ -453,7 +478,8 @@ static void end(struct client *client) {
 }
 
 static void join(struct client *client) {
-    if (client->rx.submitted || client->tx.submitted || client->again.queued)
+    if (client->rx.submitted || client->tx.submitted || client->again.queued ||
+        client->asked.queued)
         return;
     head_end(client);
     channel_close(&client->channel);

@@ -64,6 +64,7 @@ struct client {
     struct channel channel;
     struct op rx, tx;  // tx: connecting first, then waiting to send more
     struct task again; // goes on in the next turn, so that others have theirs
+    struct task asked; // sends what `client_ask` asked for
     struct timer deadline;
     uint64_t progress_ms; // when the peer last did what it was waited for
     uint64_t started_ns;  // when connecting began
@@ -74,6 +75,7 @@ struct client {
     bool opened; // since `client_start`
     bool closes; // no further message: Close once all echoes are back
     enum failure_kind failure;
+    unsigned code; // of FAILURE_CLOSED and FAILURE_HTTP: the server's
     char why[FAILURE_TEXT_MAX];
 };
 
@@ -86,6 +88,9 @@ void client_start(struct client *client);
 // Sends one more message, now or as soon as the socket takes it. Only in CLIENT_OPEN.
 void client_send(struct client *client);
 
+// The same at the end of this turn of the loop, with all that is asked for until then.
+void client_ask(struct client *client);
+
 // Sends messages without end, until `client_close`. Only in CLIENT_OPEN, as PART_SENDER.
 void client_stream(struct client *client);
 
@@ -95,5 +100,8 @@ void client_read(struct client *client, size_t bytes);
 
 // Closes politely (1000) once all echoes are back; at once when not open yet. Idle ones stay idle.
 void client_close(struct client *client);
+
+// Ends it as failed, by timeout, if it still waits for echoes or to send.
+void client_abandon(struct client *client);
 
 #endif

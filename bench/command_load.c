@@ -20,7 +20,7 @@ struct load_arguments {
     uint64_t connections, duration_ms, warmup_ms, rate, read_bytes, ramp_ms, timeout_ms, threads;
     int mode;                   // enum load_mode; -1: not given
     int tls_version, tls_group; // places in the lists above
-    bool resumes;
+    bool resumes, is_quiet;
     const char *sizes, *cipher, *ca_path, *json_path, *pids;
     struct option_list fields;
 };
@@ -146,6 +146,12 @@ static const struct option_row rows[] = {
      .argument = "PID,...",
      .help = "the server's processes, when on this machine: their CPU\n"
              "time and memory are reported too"},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = OPTION_FLAG,
+     .offset = AT(is_quiet),
+     .argument = "",
+     .help = "no progress on stderr"},
     {.name = "json",
      .kind = OPTION_TEXT,
      .offset = AT(json_path),
@@ -236,7 +242,9 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
     uint64_t connections = arguments->connections;
     settings->warmup_ms = arguments->warmup_ms;
     settings->duration_ms = arguments->duration_ms;
-    settings->progress = isatty(STDERR_FILENO) ? LOAD_LIVE : LOAD_QUIET;
+    settings->progress = arguments->is_quiet     ? LOAD_QUIET
+                         : isatty(STDERR_FILENO) ? LOAD_LIVE
+                                                 : LOAD_LINES;
     settings->plan = (struct load_plan){
         .mode = (enum load_mode)arguments->mode,
         .connections = connections,

@@ -54,14 +54,19 @@ void failure_add(struct failures *failures, enum failure_kind kind, const char *
     counter_add(&failures->counts[kind], 1);
 }
 
-void failure_code_add(struct failures *failures, unsigned code, uint64_t count) {
+void failure_code_add(struct failure_codes *codes, unsigned code, uint64_t count) {
     size_t i = 0;
-    while (i + 1 < FAILURE_CODES_MAX && failures->codes[i].count > 0 &&
-           failures->codes[i].code != code)
+    while (i + 1 < FAILURE_CODES_MAX && codes->items[i].count > 0 && codes->items[i].code != code)
         i++;
-    if (failures->codes[i].count == 0)
-        failures->codes[i].code = code;
-    failures->codes[i].count += count;
+    if (codes->items[i].count == 0)
+        codes->items[i].code = code;
+    codes->items[i].count += count;
+}
+
+static void codes_merge(struct failure_codes *into, const struct failure_codes *from) {
+    for (size_t i = 0; i < FAILURE_CODES_MAX; i++)
+        if (from->items[i].count > 0)
+            failure_code_add(into, from->items[i].code, from->items[i].count);
 }
 
 void failure_merge(struct failures *into, const struct failures *from) {
@@ -70,9 +75,8 @@ void failure_merge(struct failures *into, const struct failures *from) {
             snprintf(into->first[kind], FAILURE_TEXT_MAX, "%s", from->first[kind]);
         into->counts[kind] += from->counts[kind];
     }
-    for (size_t i = 0; i < FAILURE_CODES_MAX; i++)
-        if (from->codes[i].count > 0)
-            failure_code_add(into, from->codes[i].code, from->codes[i].count);
+    codes_merge(&into->closes, &from->closes);
+    codes_merge(&into->statuses, &from->statuses);
 }
 
 uint64_t failure_total(const struct failures *failures) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What can go wrong with a connection under load, counted by kind, with the first case of each kind
-// in words and the close codes by number. A target that misbehaves is a finding, never a crash.
+// in words, close codes and HTTP statuses by number. A target that misbehaves is a finding, never a
+// crash.
 #ifndef RINGWAY_BENCH_FAILURE_H
 #define RINGWAY_BENCH_FAILURE_H
 
@@ -27,13 +28,19 @@ enum failure_kind {
 
 enum { FAILURE_TEXT_MAX = 120, FAILURE_CODES_MAX = 16 };
 
-struct failures {
-    uint64_t counts[FAILURE_KINDS];
-    char first[FAILURE_KINDS][FAILURE_TEXT_MAX];
+// How often which number was met, in the order met; the last one holds the rest.
+struct failure_codes {
     struct {
         unsigned code;
         uint64_t count;
-    } codes[FAILURE_CODES_MAX]; // of FAILURE_CLOSED, in the order met; the last one holds the rest
+    } items[FAILURE_CODES_MAX];
+};
+
+struct failures {
+    uint64_t counts[FAILURE_KINDS];
+    char first[FAILURE_KINDS][FAILURE_TEXT_MAX];
+    struct failure_codes closes;   // of FAILURE_CLOSED: RFC 6455 §7.4
+    struct failure_codes statuses; // of FAILURE_HTTP
 };
 
 // "refused", "wrong_bytes": for tables and JSON. Static.
@@ -46,8 +53,7 @@ enum failure_kind failure_of_errno(int error);
 // its counts.
 void failure_add(struct failures *failures, enum failure_kind kind, const char *text);
 
-// Counts the code of a FAILURE_CLOSED.
-void failure_code_add(struct failures *failures, unsigned code, uint64_t count);
+void failure_code_add(struct failure_codes *codes, unsigned code, uint64_t count);
 
 void failure_merge(struct failures *into, const struct failures *from);
 

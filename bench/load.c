@@ -16,6 +16,7 @@ enum {
     THREADS_MAX = 256,
     POLL_MS = 5,       // how often the main thread looks while it waits
     LIVE_MS = 500,     // how often the live line changes
+    LINES_MS = 1000,   // how often a log gets one
     SETTLE_MS = 100,   // from RUN to the first message: by then every thread has noticed
     SPARE_FILES = 128, // descriptors of this program that are no connections
 };
@@ -126,27 +127,34 @@ static double seconds_between(const struct snapshot *before, const struct snapsh
     return (double)(after->at_ns - before->at_ns) / (double)NS_PER_S;
 }
 
+// What happened since `before`, at its rates.
+static void live_print(const struct load *load, const struct snapshot *before,
+                       const struct snapshot *now) {
+    bool is_storm = load->settings->plan.mode == LOAD_STORM;
+    const struct traffic *old = &before->traffic, *new = &now->traffic;
+    uint64_t events = is_storm ? now->opened - before->opened
+                               : new->sent - old->sent + new->received - old->received;
+    uint64_t bytes = new->sent_bytes - old->sent_bytes + new->received_bytes - old->received_bytes;
+    double seconds = seconds_between(before, now);
+    fprintf(stderr, "%6.1f s  %llu open  %9.0f %s/s  %7.1f MB/s  %llu failed  own CPU %.0f %%",
+            (double)(now->at_ns - load->began_ns) / (double)NS_PER_S, (unsigned long long)now->open,
+            (double)events / seconds, is_storm ? "upgrades" : "messages",
+            (double)bytes / seconds / 1e6, (unsigned long long)now->failed,
+            (double)(now->cpu_ns - before->cpu_ns) / seconds / (double)NS_PER_S * 100);
+}
+
 static void live_show(struct load *load) {
-    if (load->settings->progress == LOAD_QUIET)
+    enum load_progress progress = load->settings->progress;
+    if (progress == LOAD_QUIET)
         return;
     struct snapshot now;
     snapshot_take(load, &now);
-    double seconds = seconds_between(&load->shown, &now);
-    if (seconds * 1000 < LIVE_MS)
+    if (seconds_between(&load->shown, &now) * 1000 < (progress == LOAD_LIVE ? LIVE_MS : LINES_MS))
         return;
-    bool is_storm = load->settings->plan.mode == LOAD_STORM;
-    const struct traffic *before = &load->shown.traffic;
-    uint64_t events =
-        is_storm ? now.opened - load->shown.opened
-                 : now.traffic.sent - before->sent + now.traffic.received - before->received;
-    uint64_t bytes = now.traffic.sent_bytes - before->sent_bytes + now.traffic.received_bytes -
-                     before->received_bytes;
-    uint64_t cpu_ns = now.cpu_ns - load->shown.cpu_ns;
-    fprintf(
-        stderr, "\r%6.1f s  %llu open  %9.0f %s/s  %7.1f MB/s  %llu failed  own CPU %.0f %%\033[K",
-        (double)(now.at_ns - load->began_ns) / (double)NS_PER_S, (unsigned long long)now.open,
-        (double)events / seconds, is_storm ? "upgrades" : "messages", (double)bytes / seconds / 1e6,
-        (unsigned long long)now.failed, (double)cpu_ns / (seconds * (double)NS_PER_S) * 100);
+    if (progress == LOAD_LIVE)
+        fprintf(stderr, "\r");
+    live_print(load, &load->shown, &now);
+    fprintf(stderr, progress == LOAD_LIVE ? "\033[K" : "\n");
     load->shown = now;
 }
 

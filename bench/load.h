@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum load_progress { LOAD_QUIET, LOAD_LIVE };
+enum load_progress {
+    LOAD_QUIET,
+    LOAD_LIVE,  // one line that changes: for a terminal
+    LOAD_LINES, // a line now and then: for a log
+};
 
 struct load_settings {
     struct load_plan plan;

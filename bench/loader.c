@@ -42,6 +42,7 @@ struct loader {
     uint64_t starts;        // of a storm: chooses source addresses
     uint64_t began_ms;
     uint64_t read_ms; // LOAD_SLOW: when reading was last allowed
+    uint64_t stop_ms; // when STOP began
     // Of a storm: clients to be started again, at once or, so that a target that refuses is not
     // asked in a busy loop, at the next beat.
     struct client_list again, resting;
@@ -100,10 +101,11 @@ static void send_one(struct loader *loader, struct client *client) {
 }
 
 static void pacer_begin(struct loader *loader) {
-    double interval_ns =
-        (double)NS_PER_S * (double)loader->plan->threads / (double)loader->plan->rate;
-    int result =
-        pacer_start(&loader->pacer, &loader->worker, loader->schedule->run_ns, interval_ns, pace);
+    // The threads take turns as well: each begins one message later than the one before it.
+    double every_ns = (double)NS_PER_S / (double)loader->plan->rate;
+    uint64_t base_ns = loader->schedule->run_ns + (uint64_t)(every_ns * loader->index);
+    int result = pacer_start(&loader->pacer, &loader->worker, base_ns,
+                             every_ns * (double)loader->plan->threads, pace);
     if (result < 0)
         failure_add(&loader->stats.failures, FAILURE_LOCAL, strerror(-result));
 }
@@ -112,7 +114,7 @@ static void pace(struct pacer *pacer, uint64_t sequence) {
     struct loader *loader = container_of(pacer, struct loader, pacer);
     struct client *client = &loader->clients[sequence % loader->client_count];
     if (client->state == CLIENT_OPEN)
-        client_send(client);
+        client_ask(client);
     else
         counter_add(&loader->stats.unanswered, 1);
 }
@@ -356,7 +358,9 @@ static void client_ended(struct client *client) {
     else
         failure_add(&stats->failures, client->failure, client->why);
     if (client->failure == FAILURE_CLOSED)
-        failure_code_add(&stats->failures, client->dialog.close_code, 1);
+        failure_code_add(&stats->failures.closes, client->code, 1);
+    if (client->failure == FAILURE_HTTP)
+        failure_code_add(&stats->failures.statuses, client->code, 1);
     if (loader->plan->mode == LOAD_STORM) {
         list_push(client->failure == FAILURE_NONE ? &loader->again : &loader->resting, client);
         worker_defer(&loader->worker, &loader->refill);
@@ -383,12 +387,22 @@ static void phase_enter(struct loader *loader, enum load_phase phase) {
         loader->scenario->run(loader);
     if (phase != PHASE_STOP)
         return;
+    loader->stop_ms = loader->worker.now_ms;
     pacer_stop(&loader->pacer);
     for (size_t i = 0; i < loader->client_count; i++) {
         client_close(&loader->clients[i]);
         if (loader->setup.reads_when_told) // what lies in the way of the Close has to be read
             client_read(&loader->clients[i], SIZE_MAX);
     }
+}
+
+// Echoes that are due are waited for, but not for ever: a server that was asked for more than it
+// can do may need many times the window for all of them.
+static void abandon_late(struct loader *loader) {
+    if (loader->worker.now_ms < loader->stop_ms + loader->plan->timeout_ms)
+        return;
+    for (size_t i = 0; i < loader->client_count; i++)
+        client_abandon(&loader->clients[i]);
 }
 
 // Follows the schedule.
@@ -402,6 +416,8 @@ static void beat_fired(struct timer *timer) {
         worker_stop(worker);
         return;
     }
+    if (loader->phase == PHASE_STOP)
+        abandon_late(loader);
     if (loader->phase == PHASE_RUN && loader->scenario->beat)
         loader->scenario->beat(loader);
     while (loader->resting.first)

@@ -50,6 +50,12 @@ static double server_us(const struct load_settings *settings, const struct load_
     return count ? result->server_cpu * result->seconds * 1e6 / (double)count : 0;
 }
 
+// The server's CPU time for 10^9 bytes of payload relayed, one way and the other together.
+static double server_s_per_gb(const struct load_result *result) {
+    uint64_t bytes = bytes_one_way(result);
+    return bytes ? result->server_cpu * result->seconds * 1e9 / (double)bytes : 0;
+}
+
 static double memory_per_connection(const struct load_result *result) {
     double grown =
         (double)result->memory_open.private_bytes - (double)result->memory_idle.private_bytes;
@@ -85,6 +91,13 @@ static void latency_print(FILE *out, const struct load_stats *stats) {
     quantiles_print(out, "opening", &stats->opening);
 }
 
+static void codes_print(FILE *out, const char *name, const struct failure_codes *codes) {
+    for (size_t i = 0; i < FAILURE_CODES_MAX; i++)
+        if (codes->items[i].count > 0)
+            fprintf(out, "  %-6s %-5u %8" PRIu64 "\n", name, codes->items[i].code,
+                    codes->items[i].count);
+}
+
 static void failures_print(FILE *out, const struct load_stats *stats) {
     const struct failures *failures = &stats->failures;
     if (failure_total(failures) == 0 && stats->unanswered == 0)
@@ -94,10 +107,8 @@ static void failures_print(FILE *out, const struct load_stats *stats) {
         if (failures->counts[kind] > 0)
             fprintf(out, "  %-12s %8" PRIu64 "  first: %s\n", failure_name(kind),
                     failures->counts[kind], failures->first[kind]);
-    for (size_t i = 0; i < FAILURE_CODES_MAX; i++)
-        if (failures->codes[i].count > 0)
-            fprintf(out, "  code %-7u %8" PRIu64 "\n", failures->codes[i].code,
-                    failures->codes[i].count);
+    codes_print(out, "code", &failures->closes);
+    codes_print(out, "status", &failures->statuses);
     if (stats->unanswered > 0)
         fprintf(out, "  %" PRIu64 " messages never came back\n", stats->unanswered);
 }
@@ -114,8 +125,7 @@ static void server_print(FILE *out, const struct load_settings *settings,
     if (work_of(settings)->count(result) > 0)
         fprintf(out, ", %.2f µs per %s", server_us(settings, result), work_of(settings)->name);
     if (work_of(settings) == &messages && bytes_one_way(result) > 0)
-        fprintf(out, ", %.3f s per GB",
-                result->server_cpu * result->seconds * 1e9 / (double)bytes_one_way(result));
+        fprintf(out, ", %.3f s per GB", server_s_per_gb(result));
     fprintf(out, "\nserver memory  %.1f MB, %.2f KB for each open connection\n",
             (double)result->memory_open.private_bytes / 1e6, memory_per_connection(result) / 1024);
 }
@@ -194,6 +204,16 @@ static void json_histogram(FILE *out, const char *name, const struct histogram *
     fprintf(out, "]},\n");
 }
 
+static void json_codes(FILE *out, const char *name, const struct failure_codes *codes) {
+    const char *separator = "";
+    fprintf(out, "  \"%s\": {", name);
+    for (size_t i = 0; i < FAILURE_CODES_MAX && codes->items[i].count > 0; i++) {
+        fprintf(out, "%s\"%u\": %" PRIu64, separator, codes->items[i].code, codes->items[i].count);
+        separator = ", ";
+    }
+    fprintf(out, "},\n");
+}
+
 static void json_failures(FILE *out, const struct failures *failures) {
     const char *separator = "";
     fprintf(out, "  \"failures\": {");
@@ -206,16 +226,9 @@ static void json_failures(FILE *out, const struct failures *failures) {
         fprintf(out, "}");
         separator = ", ";
     }
-    fprintf(out, "},\n  \"close_codes\": {");
-    separator = "";
-    for (size_t i = 0; i < FAILURE_CODES_MAX; i++) {
-        if (failures->codes[i].count == 0)
-            continue;
-        fprintf(out, "%s\"%u\": %" PRIu64, separator, failures->codes[i].code,
-                failures->codes[i].count);
-        separator = ", ";
-    }
     fprintf(out, "},\n");
+    json_codes(out, "close_codes", &failures->closes);
+    json_codes(out, "http_statuses", &failures->statuses);
 }
 
 static void json_server(FILE *out, const struct load_settings *settings,
@@ -223,10 +236,12 @@ static void json_server(FILE *out, const struct load_settings *settings,
     if (settings->server.count == 0 || result->server_ended)
         return;
     fprintf(out,
-            "  \"server\": {\"cpu_cores\": %.5f, \"cpu_us_per_event\": %.4f, "
+            "  \"server\": {\"cpu_cores\": %.5f, \"cpu_s\": %.6f, \"event\": \"%s\", "
+            "\"cpu_us_per_event\": %.4f, \"cpu_s_per_gb\": %.5f,\n    "
             "\"private_idle_bytes\": %" PRIu64 ", \"private_open_bytes\": %" PRIu64
             ", \"pss_idle_bytes\": %" PRIu64 ", \"pss_open_bytes\": %" PRIu64 "},\n",
-            result->server_cpu, server_us(settings, result), result->memory_idle.private_bytes,
+            result->server_cpu, result->server_cpu * result->seconds, work_of(settings)->name,
+            server_us(settings, result), server_s_per_gb(result), result->memory_idle.private_bytes,
             result->memory_open.private_bytes, result->memory_idle.pss_bytes,
             result->memory_open.pss_bytes);
 }

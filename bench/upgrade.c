@@ -120,9 +120,10 @@ static enum upgrade_verdict broken(struct upgrade_result *result, const char *wh
     return UPGRADE_BROKEN;
 }
 
-// "HTTP/1.1 101 Switching Protocols" → 101; 0 when it is no such line.
+// "HTTP/1.1 101 Switching Protocols" → 101; 0 when it is no such line. A refusal may be HTTP/1.0.
 static unsigned status_parse(struct str line) {
-    if (line.len < 12 || !str_starts(line, STR("HTTP/1.1 ")))
+    if (line.len < 12 ||
+        !(str_starts(line, STR("HTTP/1.1 ")) || str_starts(line, STR("HTTP/1.0 "))))
         return 0;
     unsigned status = 0;
     for (size_t i = 9; i < 12; i++) {
@@ -144,6 +145,8 @@ enum upgrade_verdict upgrade_response_check(struct str input, const char *key,
         return broken(result, "the answer is not HTTP/1.1");
     if (result->status != 101)
         return UPGRADE_REFUSED;
+    if (!str_starts(head.start_line, STR("HTTP/1.1 ")))
+        return broken(result, "101 in HTTP/1.0");
     if (!list_has(head.upgrade, STR("websocket")) || !list_has(head.connection, STR("upgrade")))
         return broken(result, "101 without Upgrade: websocket and Connection: Upgrade");
     char accept[UPGRADE_ACCEPT_TEXT];

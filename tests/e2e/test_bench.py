@@ -5,6 +5,8 @@ not write, tells what a server does wrong, and measures honestly."""
 import asyncio
 import json
 import os
+import pty
+import ssl
 import subprocess
 import time
 
@@ -263,13 +265,113 @@ def test_what_a_server_does_wrong_is_told(backend, script, kind):
     code, result = load(f"ws://{server.address}/")
     assert code == 1
     assert {name: found["count"] for name, found in result["failures"].items()} == {kind: 4}, result
-    if kind == "closed":
-        assert result["close_codes"] == {"1001": 4}
+    assert result["close_codes"] == ({"1001": 4} if kind == "closed" else {})
+    assert result["http_statuses"] == ({"404": 4} if kind == "http" else {})
 
 
 def test_nobody_listening_is_told():
     code, result = load(f"ws://127.0.0.1:{free_port()}/")
     assert code == 1 and result["failures"]["refused"]["count"] == 4
+
+
+def accept_tls(wire, certificate):
+    """The server's side of TLS, by OpenSSL."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain, certificate.key)
+    wire.sock = context.wrap_socket(wire.sock, server_side=True, suppress_ragged_eofs=False)
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_connection_ends_with_close_and_close_notify(backend, certificate, version):
+    ends = []
+
+    def close_politely(wire):
+        accept_tls(wire, certificate)
+        switch_protocols(wire)
+        while True:
+            first, payload = wire.read_frame()
+            wire.send(frame(first & 15, payload))
+            if first & 15 == CLOSE:
+                ends.append(payload)
+                wire.sock.unwrap()  # sends close_notify; raises if none comes back
+                return
+
+    server = backend(close_politely)
+    code, result = load(f"wss://localhost:{server.port}/", "--tls", version)
+    assert code == 0 and result["echoes"] > 0, result
+    assert ends == [b"\x03\xe8"] * 4
+
+
+def cut_the_handshake_short(wire):
+    wire.sock.recv(100)
+
+
+def talk_plain_http(wire):
+    wire.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    wire.read_to_end()
+
+
+@pytest.mark.parametrize("script, kind", [(cut_the_handshake_short, "reset"),
+                                          (talk_plain_http, "tls")])
+def test_a_handshake_that_goes_wrong_is_told(backend, script, kind):
+    code, result = load(f"wss://localhost:{backend(script).port}/")
+    assert code == 1 and {kind} == set(result["failures"]), result
+    assert result["failures"][kind]["count"] == 4
+
+
+def test_no_common_cipher_suite_is_told(backend, certificate):
+    def refuse(wire):
+        with pytest.raises(ssl.SSLError):
+            accept_tls(wire, certificate)
+
+    url = f"wss://localhost:{backend(refuse).port}/"
+    code, result = load(url, "--tls", "1.2", "--cipher", "ECDHE-RSA-AES128-GCM-SHA256")
+    assert code == 1 and result["failures"]["tls"]["count"] == 4, result
+    assert "handshake" in result["failures"]["tls"]["first"]
+
+
+def test_a_web_server_that_knows_no_websocket_is_told(certificate):
+    port = free_port()
+    server = Process(["openssl", "s_server", "-accept", str(port), "-www", "-cert",
+                      certificate.chain, "-key", certificate.key])
+    server.wait_line("ACCEPT")
+    code, result = load(f"wss://localhost:{port}/", connections=1)
+    server.stop()
+    assert code == 1 and result["http_statuses"] == {"200": 1}, result
+
+
+def test_a_rate_beyond_what_a_server_can_do_is_borne(plain_echo):
+    """The generator goes on reading while it is late with sending, and gives up in time."""
+    began = time.monotonic()
+    code, result = load(f"ws://{plain_echo.address}/", "--rate", "2000000", duration="1s")
+    assert code == 1 and result["failures"]["timeout"]["count"] == 4, result
+    assert result["echoes"] > 1000 and result["unanswered"] > 1_000_000, result
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("options, words", [([], "messages/s"), (["-m", "storm"], "upgrades/s"),
+                                            (["-q"], None)])
+def test_progress_is_told_to_a_log(bench_echo, options, words):
+    done = subprocess.run([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "2s",
+                           "-w", "100ms", *options], capture_output=True, text=True,
+                          timeout=PATIENCE_S)
+    assert done.returncode == 0 and "own CPU" in done.stdout
+    if words:
+        lines = done.stderr.splitlines()
+        assert lines and all(words in line and "0 failed" in line for line in lines)
+    else:
+        assert done.stderr == ""
+
+
+def test_progress_is_one_line_that_changes_on_a_terminal(bench_echo):
+    terminal, stderr = pty.openpty()
+    done = subprocess.run([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "1s"],
+                          stdout=subprocess.PIPE, stderr=stderr, timeout=PATIENCE_S)
+    shown = os.read(terminal, 65536)
+    os.close(terminal), os.close(stderr)
+    assert done.returncode == 0
+    assert shown.count(b"messages/s") >= 2 and b"\n" not in shown
+    assert shown.endswith(b"\r\x1b[K")
 
 
 def stall_once(wire):

@@ -51,6 +51,8 @@ START_TEST(answers_are_judged) {
          UPGRADE_BROKEN, 101},
         {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", UPGRADE_REFUSED, 502},
         {"HTTP/1.1 1o1 Switching\r\n\r\n", UPGRADE_BROKEN, 0},
+        {"HTTP/1.0 200 ok\r\n\r\n", UPGRADE_REFUSED, 200},
+        {"HTTP/1.0 101 Switching Protocols\r\n\r\n", UPGRADE_BROKEN, 101},
         {"SSH-2.0-OpenSSH_9.2\r\n\r\n", UPGRADE_BROKEN, 0},
         {"HTTP/1.1 200 OK\r\n", UPGRADE_WANTS_MORE, 0},
         {"", UPGRADE_WANTS_MORE, 0},
