@@ -30,7 +30,7 @@ static int record_write(const char *path, const struct record *record, struct ac
 static void path_of(const struct acme_client *client, const struct conf_acme *acme,
                     char path[PATH_MAX]) {
     char name[256];
-    snprintf(name, sizeof name, "%.200s", client->directory + strlen("https://"));
+    snprintf(name, sizeof name, "%.200s", client->authority->directory + strlen("https://"));
     for (char *at = name; *at; at++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", *at))
             *at = '_';
@@ -112,7 +112,8 @@ static int key_open(struct acme_client *client, const char *path, struct record 
         memcpy(client->kid, record->kid, sizeof client->kid);
         return 0;
     }
-    if (acme_key_make(&client->key) < 0 || !(record->key = acme_key_write(client->key)))
+    if (acme_key_make(ACME_KEY_ECDSA, &client->key) < 0 ||
+        !(record->key = acme_key_write(client->key)))
         return acme_error_set(error, ACME_TROUBLE_LOCAL, -EIO, "no account key can be made");
     return record_write(path, record, error);
 }
@@ -135,7 +136,7 @@ static int register_account(struct acme_client *client, const struct conf_acme *
         result = acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO,
                                 "the server does not name the account it has made");
     if (result < 0) {
-        acme_error_while(error, "making an account at %s", client->directory);
+        acme_error_while(error, "making an account at %s", client->authority->directory);
         acme_reply_free(&reply);
         return result;
     }

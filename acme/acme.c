@@ -35,9 +35,9 @@
 #define LOOK_EVERY_S 60
 #define LOOK_EVERY_UNLOCKED_S 5
 
-// A site whose certificate comes by ACME, by index among those of the configuration.
+// A certificate that comes by ACME.
 struct watched {
-    const struct conf_site *site;
+    const struct conf_managed *managed;
     struct stat seen, record_seen; // of the two files: the certificate and its record
     struct acme_record record;     // as read last
     time_t held_until; // no attempt before, even if the state folder cannot keep the last one
@@ -126,10 +126,10 @@ bool acme_ask(struct acme *acme, const char *site, enum acme_ask what) {
     pthread_mutex_lock(&acme->lock);
     for (size_t i = 0; i < acme->watched_count; i++) {
         struct watched *watched = &acme->watched[i];
-        if (site && strcmp(site, watched->site->name) != 0)
+        if (site && strcmp(site, watched->managed->site->name) != 0)
             continue;
         found = true;
-        if (what == ACME_ASK_ISSUE && access(watched->site->acme_file, F_OK) == 0)
+        if (what == ACME_ASK_ISSUE && access(watched->managed->file, F_OK) == 0)
             continue;
         watched->asked = true;
         watched->progress = ACME_WORKING;
@@ -139,14 +139,18 @@ bool acme_ask(struct acme *acme, const char *site, enum acme_ask what) {
     return found;
 }
 
+// Of several certificates of a site the worst counts.
 enum acme_progress acme_progress(struct acme *acme, const char *site, char text[ACME_ERROR_BYTES]) {
     enum acme_progress progress = ACME_UNKNOWN;
     pthread_mutex_lock(&acme->lock);
     for (size_t i = 0; i < acme->watched_count; i++) {
-        if (strcmp(site, acme->watched[i].site->name) != 0)
+        const struct watched *watched = &acme->watched[i];
+        if (strcmp(site, watched->managed->site->name) != 0 || progress == ACME_WORKING)
             continue;
-        progress = acme->watched[i].progress;
-        memcpy(text, acme->watched[i].error, ACME_ERROR_BYTES);
+        if (progress != ACME_FAILED || watched->progress == ACME_WORKING)
+            progress = watched->progress;
+        if (watched->progress == ACME_FAILED)
+            memcpy(text, watched->error, ACME_ERROR_BYTES);
     }
     pthread_mutex_unlock(&acme->lock);
     return progress;
@@ -158,10 +162,10 @@ size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context) 
     for (size_t i = 0; i < count; i++) {
         const struct watched *watched = &acme->watched[i];
         const struct acme_record *record = &watched->record;
-        time_t due = acme_record_due(record, &acme->config->acme, watched->site);
+        time_t due = acme_record_due(record, &acme->config->acme, watched->managed);
         struct acme_report report = {
-            .site = watched->site->name,
-            .key = "ecdsa",
+            .site = watched->managed->site->name,
+            .key = watched->managed->key_kind == ACME_KEY_RSA ? "rsa" : "ecdsa",
             .progress = watched->progress,
             .not_after = record->has_leaf ? record->leaf.not_after : 0,
             .issuer = record->leaf.issuer,
@@ -245,16 +249,18 @@ static void config_take(struct acme *acme) {
 }
 
 static struct watched *watched_make(const struct config *config, size_t *count) {
-    struct watched *watched = calloc(config->site_count, sizeof *watched);
+    size_t capacity = 0;
+    for (size_t i = 0; i < config->site_count; i++)
+        capacity += config->sites[i].managed_count;
+    struct watched *watched = calloc(capacity, sizeof *watched);
     *count = 0;
     for (size_t i = 0; watched && i < config->site_count; i++) {
-        const struct conf_site *site = &config->sites[i];
-        if (!site->acme_file)
-            continue;
-        struct watched *one = &watched[(*count)++];
-        *one = (struct watched){.site = site, .progress = ACME_DONE};
-        stat(site->acme_file, &one->seen);
-        acme_record_read(&config->acme, site, &one->record);
+        for (size_t j = 0; j < config->sites[i].managed_count; j++) {
+            struct watched *one = &watched[(*count)++];
+            *one = (struct watched){.managed = &config->sites[i].managed[j], .progress = ACME_DONE};
+            stat(one->managed->file, &one->seen);
+            acme_record_read(&config->acme, one->managed, &one->record);
+        }
     }
     return watched;
 }
@@ -268,7 +274,7 @@ static void watched_free(struct watched *watched, size_t count) {
 // Reads anew what is known of a certificate.
 static void record_refresh(struct acme *acme, struct watched *watched) {
     struct acme_record record;
-    acme_record_read(&acme->config->acme, watched->site, &record);
+    acme_record_read(&acme->config->acme, watched->managed, &record);
     pthread_mutex_lock(&acme->lock);
     acme_record_free(&watched->record);
     watched->record = record;
@@ -334,8 +340,8 @@ static void changes_report(struct acme *acme) {
     for (size_t i = 0; i < acme->watched_count; i++) {
         struct watched *watched = &acme->watched[i];
         char path[PATH_MAX];
-        acme_record_path(&acme->config->acme, watched->site, path);
-        bool changed = file_has_changed(watched->site->acme_file, &watched->seen);
+        acme_record_path(&acme->config->acme, watched->managed, path);
+        bool changed = file_has_changed(watched->managed->file, &watched->seen);
         if (file_has_changed(path, &watched->record_seen) || changed)
             record_refresh(acme, watched);
         any |= changed;
@@ -373,7 +379,7 @@ static time_t round_run(struct acme *acme) {
 // Whether it is, now; else `next` is brought forward to when it will be.
 static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
     record_refresh(acme, watched);
-    time_t due = acme_record_due(&watched->record, &acme->config->acme, watched->site);
+    time_t due = acme_record_due(&watched->record, &acme->config->acme, watched->managed);
     pthread_mutex_lock(&acme->lock);
     bool asked = watched->asked;
     pthread_mutex_unlock(&acme->lock);
@@ -384,7 +390,7 @@ static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
     return false;
 }
 
-static int obtain(struct acme *acme, struct acme_client *client, const struct conf_site *site,
+static int obtain(struct acme *acme, struct acme_client *client, const struct conf_managed *managed,
                   struct acme_error *error);
 static void outcome_record(struct acme *acme, struct watched *watched,
                            const struct acme_error *failure);
@@ -395,7 +401,7 @@ static void attempt(struct acme *acme, struct acme_client *client, struct watche
     watched->progress = ACME_WORKING;
     watched->asked = false;
     pthread_mutex_unlock(&acme->lock);
-    int result = obtain(acme, client, watched->site, &error);
+    int result = obtain(acme, client, watched->managed, &error);
     if (result == 0 || error.trouble != ACME_TROUBLE_STOPPED)
         outcome_record(acme, watched, result < 0 ? &error : NULL);
     changes_report(acme); // before anybody hears that it is done
@@ -411,7 +417,7 @@ static int client_ready(struct acme *acme, struct acme_client *client, struct ac
     if (client->http && client->kid[0])
         return 0;
     acme_client_close(client);
-    int result = acme_client_open(client, conf->directory, conf->ca_file, acme->stop_fd, error);
+    int result = acme_client_open(client, &conf->authority, acme->stop_fd, error);
     if (result == 0)
         result = acme_account_open(client, conf, error);
     if (result < 0)
@@ -420,20 +426,20 @@ static int client_ready(struct acme *acme, struct acme_client *client, struct ac
 }
 
 // Tries the challenges that can work, one after the other.
-static int obtain(struct acme *acme, struct acme_client *client, const struct conf_site *site,
+static int obtain(struct acme *acme, struct acme_client *client, const struct conf_managed *managed,
                   struct acme_error *error) {
     enum acme_challenge kinds[3];
-    size_t count = acme_challenge_choose(acme->config, site, kinds);
+    size_t count = acme_challenge_choose(acme->config, managed->site, kinds);
     const struct conf_acme *conf = &acme->config->acme;
     int result = client_ready(acme, client, error);
     for (size_t i = 0; result == 0 && i < count; i++) {
-        result = acme_order_run(client, conf, site, kinds[i], error);
+        result = acme_order_run(client, conf, managed, kinds[i], error);
         if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
             (result = acme_account_renew(client, conf, error)) == 0)
-            result = acme_order_run(client, conf, site, kinds[i], error);
+            result = acme_order_run(client, conf, managed, kinds[i], error);
         if (result == 0 || error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
             break;
-        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", site->name, error->text,
+        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", managed->name, error->text,
                  acme_challenge_name(kinds[i + 1]));
         result = 0;
     }
@@ -455,30 +461,30 @@ static time_t part_held(const struct acme_leaf *leaf) {
 static void outcome_record(struct acme *acme, struct watched *watched,
                            const struct acme_error *failure) {
     const struct conf_acme *conf = &acme->config->acme;
-    const struct conf_site *site = watched->site;
+    const struct conf_managed *managed = watched->managed;
     struct acme_record record;
     struct acme_error error;
     char expires[40], next[40];
-    acme_record_read(conf, site, &record);
+    acme_record_read(conf, managed, &record);
     record.attempted_at = time(NULL);
     record.failures = failure ? record.failures + 1 : 0;
     record.next_at = failure ? acme_schedule_retry(record.attempted_at, record.failures,
-                                                   failure->retry_after_s, site->name)
+                                                   failure->retry_after_s, managed->name)
                              : 0;
     pthread_mutex_lock(&acme->lock);
     watched->held_until = failure ? record.next_at : record.attempted_at + part_held(&record.leaf);
     pthread_mutex_unlock(&acme->lock);
     snprintf(record.error, sizeof record.error, "%s", failure ? failure->text : "");
     if (!failure)
-        snprintf(record.directory, sizeof record.directory, "%s", conf->directory);
-    if (acme_record_write(conf, site, &record, &error) < 0)
+        snprintf(record.directory, sizeof record.directory, "%s", conf->authority.directory);
+    if (acme_record_write(conf, managed, &record, &error) < 0)
         log_line(LOG_ERROR, NULL, "acme: %s", error.text);
     if (failure)
-        log_line(LOG_ERROR, NULL, "acme: %s: no certificate: %s. Next attempt at %s", site->name,
+        log_line(LOG_ERROR, NULL, "acme: %s: no certificate: %s. Next attempt at %s", managed->name,
                  failure->text, date_text(record.next_at, next));
     else
         log_line(LOG_INFO, NULL, "acme: %s: new certificate, good until %s, to be renewed at %s",
-                 site->name, date_text(record.leaf.not_after, expires),
-                 date_text(acme_record_renewal(&record, conf, site), next));
+                 managed->name, date_text(record.leaf.not_after, expires),
+                 date_text(acme_record_renewal(&record, conf, managed), next));
     acme_record_free(&record);
 }

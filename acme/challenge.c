@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "acme/jose.h"
 #include "acme/json.h"
 #include "tls/challenge.h"
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acme/jose.h"
 #include "acme/json.h"
 
 #define NONCE_TRIES 10
@@ -13,14 +14,13 @@
 static int directory_read(struct acme_client *client, const json_t *directory,
                           struct acme_error *error);
 
-int acme_client_open(struct acme_client *client, const char *directory, const char *ca_file,
+int acme_client_open(struct acme_client *client, const struct conf_authority *authority,
                      int stop_fd, struct acme_error *error) {
-    *client = (struct acme_client){0};
-    snprintf(client->directory, sizeof client->directory, "%s", directory);
-    int result = acme_http_open(&client->http, ca_file, stop_fd, error);
+    *client = (struct acme_client){.authority = authority};
+    int result = acme_http_open(&client->http, authority->ca_file, stop_fd, error);
     if (result < 0)
         return result;
-    struct acme_request request = {.method = "GET", .url = client->directory};
+    struct acme_request request = {.method = "GET", .url = authority->directory};
     struct acme_response response;
     result = acme_http_send(client->http, &request, &response, error);
     if (result == 0) {
@@ -35,7 +35,7 @@ int acme_client_open(struct acme_client *client, const char *directory, const ch
         acme_response_free(&response);
     }
     if (result < 0)
-        acme_error_while(error, "reading %s", directory);
+        acme_error_while(error, "reading %s", authority->directory);
     return result;
 }
 

@@ -10,14 +10,15 @@
 #include <jansson.h>
 
 #include "acme/http.h"
-#include "acme/jose.h"
+#include "acme/key.h"
+#include "core/config.h"
 
 struct acme_client {
+    const struct conf_authority *authority;
     struct acme_http *http;
     struct acme_key *key;     // of the account; the client's to free
     char kid[ACME_URL_BYTES]; // the account's URL; "": none yet, requests carry the key itself
     char nonce[256];          // "": none
-    char directory[ACME_URL_BYTES];
     char new_nonce[ACME_URL_BYTES];
     char new_account[ACME_URL_BYTES];
     char new_order[ACME_URL_BYTES];
@@ -31,8 +32,9 @@ struct acme_reply {
     json_t *json; // NULL: the body is no JSON object
 };
 
-// Opens a client for the server with this directory, which is fetched. 0 or negative errno.
-int acme_client_open(struct acme_client *client, const char *directory, const char *ca_file,
+// Opens a client for this authority, whose directory is fetched. `authority` must live as long. 0
+// or negative errno.
+int acme_client_open(struct acme_client *client, const struct conf_authority *authority,
                      int stop_fd, struct acme_error *error);
 
 // Wipes the key. Harmless on a client that is zeroed, or could not be opened.

@@ -5,7 +5,7 @@
 #ifndef RINGWAY_ACME_CSR_H
 #define RINGWAY_ACME_CSR_H
 
-#include "acme/jose.h"
+#include "acme/key.h"
 
 // Makes the request in base64url, as "csr" wants it; the caller frees it. NULL: the names do not
 // fit, there is no memory, or the library fails.

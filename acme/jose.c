@@ -12,20 +12,12 @@
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/ecc.h>
-#include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include "acme/json.h"
 
 #define COORDINATE_BYTES 32
-#define KEY_DER_BYTES 256
-#define KEY_PEM_BYTES 512
 #define SIGNATURE_DER_BYTES 80
-
-struct acme_key {
-    ecc_key ecc;
-    WC_RNG random;
-};
 
 // --- bytes as text ----------------------------------------------------------------------------
 
@@ -55,81 +47,7 @@ int acme_digest(struct str text, uint8_t digest[ACME_DIGEST_BYTES]) {
     return wc_Sha256Hash((const byte *)text.ptr, (word32)text.len, digest) == 0 ? 0 : -EIO;
 }
 
-// --- keys -------------------------------------------------------------------------------------
-
-static int key_new(struct acme_key **out) {
-    struct acme_key *key = calloc(1, sizeof *key);
-    if (!key)
-        return -ENOMEM;
-    if (wc_InitRng(&key->random) != 0) {
-        free(key);
-        return -EIO;
-    }
-    // Signing is hardened against timing with the generator.
-    if (wc_ecc_init(&key->ecc) != 0 || wc_ecc_set_rng(&key->ecc, &key->random) != 0) {
-        wc_FreeRng(&key->random);
-        free(key);
-        return -EIO;
-    }
-    *out = key;
-    return 0;
-}
-
-int acme_key_make(struct acme_key **out) {
-    int error = key_new(out);
-    if (error == 0 &&
-        wc_ecc_make_key_ex(&(*out)->random, COORDINATE_BYTES, &(*out)->ecc, ECC_SECP256R1) != 0) {
-        acme_key_free(*out);
-        error = -EIO;
-    }
-    return error;
-}
-
-int acme_key_read(const char *pem, struct acme_key **out) {
-    uint8_t der[KEY_DER_BYTES];
-    word32 place = 0;
-    int error = key_new(out);
-    if (error < 0)
-        return error;
-    int size = wc_KeyPemToDer((const byte *)pem, (int)strlen(pem), der, sizeof der, NULL);
-    bool read = size > 0 && wc_EccPrivateKeyDecode(der, &place, &(*out)->ecc, (word32)size) == 0 &&
-                wc_ecc_get_curve_id((*out)->ecc.idx) == ECC_SECP256R1;
-    explicit_bzero(der, sizeof der);
-    // The encoding may leave the public half out.
-    if (read && (*out)->ecc.type == ECC_PRIVATEKEY_ONLY)
-        read = wc_ecc_make_pub(&(*out)->ecc, NULL) == 0;
-    if (read)
-        return 0;
-    acme_key_free(*out);
-    return -EINVAL;
-}
-
-void acme_key_free(struct acme_key *key) {
-    if (!key)
-        return;
-    wc_ecc_free(&key->ecc);
-    wc_FreeRng(&key->random);
-    explicit_bzero(key, sizeof *key);
-    free(key);
-}
-
-// wolfCrypt's functions take a key that they do not change without const.
-struct ecc_key *acme_key_ecc(const struct acme_key *key) {
-    return (ecc_key *)&key->ecc;
-}
-
-char *acme_key_write(const struct acme_key *key) {
-    uint8_t der[KEY_DER_BYTES];
-    char *pem = calloc(1, KEY_PEM_BYTES);
-    int size = wc_EccKeyToDer(acme_key_ecc(key), der, sizeof der);
-    if (pem && (size <= 0 || wc_DerToPem(der, (word32)size, (byte *)pem, KEY_PEM_BYTES - 1,
-                                         ECC_PRIVATEKEY_TYPE) <= 0)) {
-        free(pem);
-        pem = NULL;
-    }
-    explicit_bzero(der, sizeof der);
-    return pem;
-}
+// --- the public key ---------------------------------------------------------------------------
 
 json_t *acme_key_jwk(const struct acme_key *key) {
     uint8_t x[COORDINATE_BYTES], y[COORDINATE_BYTES];
@@ -165,9 +83,9 @@ static char *signature_make(const struct acme_key *key, const char *signed_text)
     uint8_t digest[ACME_DIGEST_BYTES], der[SIGNATURE_DER_BYTES], signature[2 * COORDINATE_BYTES];
     uint8_t r[COORDINATE_BYTES], s[COORDINATE_BYTES];
     word32 der_size = sizeof der, r_size = sizeof r, s_size = sizeof s;
-    WC_RNG *random = (WC_RNG *)&key->random;
     if (acme_digest(str_from(signed_text), digest) < 0 ||
-        wc_ecc_sign_hash(digest, sizeof digest, der, &der_size, random, acme_key_ecc(key)) != 0 ||
+        wc_ecc_sign_hash(digest, sizeof digest, der, &der_size, acme_key_random(key),
+                         acme_key_ecc(key)) != 0 ||
         wc_ecc_sig_to_rs(der, der_size, r, &r_size, s, &s_size) != 0)
         return NULL;
     memset(signature, 0, sizeof signature);

@@ -76,6 +76,7 @@ static bool decoded_read(const DecodedCert *decoded, struct acme_leaf *leaf) {
     if (!date_read(decoded->beforeDate, decoded->beforeDateLen, &leaf->not_before) ||
         !date_read(decoded->afterDate, decoded->afterDateLen, &leaf->not_after))
         return false;
+    leaf->key_kind = decoded->keyOID == RSAk ? ACME_KEY_RSA : ACME_KEY_ECDSA;
     const char *issuer = strstr(decoded->issuer, "/CN=");
     if (issuer)
         snprintf(leaf->issuer, sizeof leaf->issuer, "%.*s", (int)strcspn(issuer + 4, "/"),

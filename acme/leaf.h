@@ -8,7 +8,10 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "core/config.h"
+
 struct acme_leaf {
+    enum acme_key_kind key_kind;
     time_t not_before, not_after;
     char issuer[128]; // its common name, or ""
     char serial[64];  // hexadecimal

@@ -25,7 +25,8 @@
 struct order {
     struct acme_client *client;
     const struct conf_acme *acme;
-    const struct conf_site *site;
+    const struct conf_managed *managed;
+    const struct conf_site *site; // whose names they are
     enum acme_challenge kind;
     struct acme_error *error;
     char path[PATH_MAX]; // of its file
@@ -43,11 +44,15 @@ static void order_forget(const struct order *order);
 static void order_free(struct order *order);
 
 int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
-                   const struct conf_site *site, enum acme_challenge kind,
+                   const struct conf_managed *managed, enum acme_challenge kind,
                    struct acme_error *error) {
-    struct order order = {
-        .client = client, .acme = acme, .site = site, .kind = kind, .error = error};
-    acme_storage_path(acme->state_dir, ACME_ORDERS, site->name, ".json", order.path);
+    struct order order = {.client = client,
+                          .acme = acme,
+                          .managed = managed,
+                          .site = managed->site,
+                          .kind = kind,
+                          .error = error};
+    acme_storage_path(acme->state_dir, ACME_ORDERS, managed->name, ".json", order.path);
     int result = order_begin(&order);
     if (result == 0)
         result = order_authorize(&order);
@@ -119,8 +124,8 @@ static int order_begin(struct order *order) {
                               "ordering: the server does not say where the order is");
     memcpy(order->url, order->state.response.location, sizeof order->url);
     json_t *file =
-        json_pack("{s:s, s:s, s:s, s:o}", "directory", order->client->directory, "url", order->url,
-                  "key", order->key_pem, "identifiers", identifiers_of(order->site));
+        json_pack("{s:s, s:s, s:s, s:o}", "directory", order->client->authority->directory, "url",
+                  order->url, "key", order->key_pem, "identifiers", identifiers_of(order->site));
     return acme_storage_write_json(order->path, file, order->error);
 }
 
@@ -131,18 +136,19 @@ static bool order_resume(struct order *order) {
     json_t *wanted = identifiers_of(order->site);
     const char *directory = acme_json_text(file, "directory");
     const char *url = acme_json_text(file, "url"), *key = acme_json_text(file, "key");
-    bool good = directory && url && key && strcmp(directory, order->client->directory) == 0 &&
-                strlen(url) < sizeof order->url &&
-                json_equal(json_object_get(file, "identifiers"), wanted);
+    bool good =
+        directory && url && key && strcmp(directory, order->client->authority->directory) == 0 &&
+        strlen(url) < sizeof order->url && json_equal(json_object_get(file, "identifiers"), wanted);
     if (good) {
         strcpy(order->url, url);
         order->key_pem = strdup(key);
-        good = order->key_pem && acme_key_read(key, &order->key) == 0 && order_refresh(order) == 0;
+        good = order->key_pem && acme_key_read(key, &order->key) == 0 &&
+               acme_key_kind(order->key) == order->managed->key_kind && order_refresh(order) == 0;
     }
     good = good && (order_is(order, "pending") || order_is(order, "ready") ||
                     order_is(order, "processing") || order_is(order, "valid"));
     if (good)
-        log_line(LOG_INFO, NULL, "acme: %s: going on with the order %s", order->site->name,
+        log_line(LOG_INFO, NULL, "acme: %s: going on with the order %s", order->managed->name,
                  order->url);
     json_decref(wanted);
     json_decref(file);
@@ -151,13 +157,17 @@ static bool order_resume(struct order *order) {
 
 // A new one, unless the configuration wants to keep the old one and there is one.
 static int order_make_key(struct order *order) {
-    char *pem = order->acme->reuse_key ? acme_storage_read(order->site->acme_file) : NULL;
+    char *pem = order->acme->reuse_key ? acme_storage_read(order->managed->file) : NULL;
     int result = pem ? acme_key_read(pem, &order->key) : -ENOENT;
     if (pem)
         explicit_bzero(pem, strlen(pem));
     free(pem);
+    if (result == 0 && acme_key_kind(order->key) != order->managed->key_kind) {
+        acme_key_free(order->key);
+        result = -ENOENT;
+    }
     if (result < 0)
-        result = acme_key_make(&order->key);
+        result = acme_key_make(order->managed->key_kind, &order->key);
     if (result == 0 && !(order->key_pem = acme_key_write(order->key)))
         result = -EIO;
     return result == 0 ? 0
@@ -357,7 +367,7 @@ static int order_download(struct order *order) {
         return acme_error_set(order->error, ACME_TROUBLE_LOCAL, -ENOMEM, "out of memory");
     result = certificate_check(order, pem);
     if (result == 0)
-        result = acme_storage_write(order->site->acme_file, str_from(pem), order->error);
+        result = acme_storage_write(order->managed->file, str_from(pem), order->error);
     explicit_bzero(pem, strlen(pem));
     free(pem);
     return result;

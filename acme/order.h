@@ -12,11 +12,11 @@
 #include "acme/client.h"
 #include "core/config.h"
 
-// Gets a certificate for the site's names, which are shown to be ours by challenges of this kind,
-// and puts it into the site's file. 0 or negative errno; with ACME_TROUBLE_VALIDATION another kind
+// Gets a certificate for the names of its site, which are shown to be ours by challenges of this
+// kind, and puts it into its file. 0 or negative errno; with ACME_TROUBLE_VALIDATION another kind
 // may do. Blocking, for minutes.
 int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
-                   const struct conf_site *site, enum acme_challenge kind,
+                   const struct conf_managed *managed, enum acme_challenge kind,
                    struct acme_error *error);
 
 #endif

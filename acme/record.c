@@ -9,9 +9,9 @@
 #include "acme/schedule.h"
 #include "acme/storage.h"
 
-void acme_record_path(const struct conf_acme *acme, const struct conf_site *site,
+void acme_record_path(const struct conf_acme *acme, const struct conf_managed *managed,
                       char path[PATH_MAX]) {
-    acme_storage_path(acme->state_dir, ACME_CERTIFICATES, site->name, ".json", path);
+    acme_storage_path(acme->state_dir, ACME_CERTIFICATES, managed->name, ".json", path);
 }
 
 static void text_take(const json_t *json, const char *key, char *out, size_t size) {
@@ -19,17 +19,17 @@ static void text_take(const json_t *json, const char *key, char *out, size_t siz
     snprintf(out, size, "%s", text ? text : "");
 }
 
-void acme_record_read(const struct conf_acme *acme, const struct conf_site *site,
+void acme_record_read(const struct conf_acme *acme, const struct conf_managed *managed,
                       struct acme_record *record) {
     char path[PATH_MAX];
     *record = (struct acme_record){0};
-    char *pem = acme_storage_read(site->acme_file);
+    char *pem = acme_storage_read(managed->file);
     if (pem) {
         record->has_leaf = acme_leaf_read(pem, &record->leaf);
         explicit_bzero(pem, strlen(pem)); // the key is in it
         free(pem);
     }
-    acme_record_path(acme, site, path);
+    acme_record_path(acme, managed, path);
     json_t *json = acme_storage_read_json(path);
     long long failures = acme_json_number(json, "failures", 0);
     record->failures = failures < 0 ? 0 : failures > 1000 ? 1000 : (unsigned)failures;
@@ -44,10 +44,10 @@ void acme_record_free(struct acme_record *record) {
     acme_leaf_free(&record->leaf);
 }
 
-int acme_record_write(const struct conf_acme *acme, const struct conf_site *site,
+int acme_record_write(const struct conf_acme *acme, const struct conf_managed *managed,
                       const struct acme_record *record, struct acme_error *error) {
     char path[PATH_MAX];
-    acme_record_path(acme, site, path);
+    acme_record_path(acme, managed, path);
     json_t *json =
         json_pack("{s:s, s:i, s:I, s:I, s:s}", "directory", record->directory, "failures",
                   (int)record->failures, "attempted_at", (json_int_t)record->attempted_at,
@@ -56,18 +56,20 @@ int acme_record_write(const struct conf_acme *acme, const struct conf_site *site
 }
 
 time_t acme_record_renewal(const struct acme_record *record, const struct conf_acme *acme,
-                           const struct conf_site *site) {
+                           const struct conf_managed *managed) {
     const struct acme_leaf *leaf = &record->leaf;
-    if (!record->has_leaf || !acme_leaf_is_for(leaf, site->acme_hosts, site->acme_host_count))
+    const struct conf_site *site = managed->site;
+    if (!record->has_leaf || leaf->key_kind != managed->key_kind ||
+        !acme_leaf_is_for(leaf, site->acme_hosts, site->acme_host_count))
         return 0;
     // Who changes the authority, from staging to the real one for instance, wants another one.
-    if (record->directory[0] && strcmp(record->directory, acme->directory) != 0)
+    if (record->directory[0] && strcmp(record->directory, acme->authority.directory) != 0)
         return 0;
-    return acme_schedule_renewal(leaf->not_before, leaf->not_after, site->name);
+    return acme_schedule_renewal(leaf->not_before, leaf->not_after, managed->name);
 }
 
 time_t acme_record_due(const struct acme_record *record, const struct conf_acme *acme,
-                       const struct conf_site *site) {
-    time_t renewal = acme_record_renewal(record, acme, site);
+                       const struct conf_managed *managed) {
+    time_t renewal = acme_record_renewal(record, acme, managed);
     return record->failures > 0 && record->next_at > renewal ? record->next_at : renewal;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the state folder knows about the certificate of one site: the certificate itself, where it
+// What the state folder knows about one of the certificates: the certificate itself, where it
 // came from, and how the last attempt to get one went. Read anew whenever it is needed: another
 // process may have changed it.
 #ifndef RINGWAY_ACME_RECORD_H
@@ -24,25 +24,25 @@ struct acme_record {
 };
 
 // The path of the record's file.
-void acme_record_path(const struct conf_acme *acme, const struct conf_site *site,
+void acme_record_path(const struct conf_acme *acme, const struct conf_managed *managed,
                       char path[PATH_MAX]);
 
-// Reads what there is about `site`; nothing is no error. The caller owes acme_record_free.
-void acme_record_read(const struct conf_acme *acme, const struct conf_site *site,
+// Reads what there is about it; nothing is no error. The caller owes acme_record_free.
+void acme_record_read(const struct conf_acme *acme, const struct conf_managed *managed,
                       struct acme_record *record);
 void acme_record_free(struct acme_record *record);
 
 // Writes the outcome of an attempt: the server it was made at, failures, error, next attempt. 0 or
 // negative errno.
-int acme_record_write(const struct conf_acme *acme, const struct conf_site *site,
+int acme_record_write(const struct conf_acme *acme, const struct conf_managed *managed,
                       const struct acme_record *record, struct acme_error *error);
 
 // When a certificate should be asked for, failures left aside: 0 when there is none that will do.
 time_t acme_record_renewal(const struct acme_record *record, const struct conf_acme *acme,
-                           const struct conf_site *site);
+                           const struct conf_managed *managed);
 
 // When the next attempt is to be made, failures included.
 time_t acme_record_due(const struct acme_record *record, const struct conf_acme *acme,
-                       const struct conf_site *site);
+                       const struct conf_managed *managed);
 
 #endif

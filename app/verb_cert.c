@@ -5,15 +5,13 @@
 #include "app/verb.h"
 
 #include <getopt.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "acme/record.h"
+#include "app/cert_print.h"
 #include "app/control.h"
 #include "app/problems.h"
 #include "core/config.h"
@@ -21,7 +19,6 @@
 #include "tls/library.h"
 
 #define POLL_MS 300
-#define DATE_BYTES 40
 
 struct cert_options {
     const char *config_path;
@@ -62,8 +59,8 @@ static struct config *load(const char *path) {
 static bool is_wanted(const struct cert_options *options, const struct conf_site *site) {
     for (int i = 0; i < options->name_count; i++)
         if (strcmp(options->names[i], site->name) == 0)
-            return site->acme_file != NULL;
-    return options->name_count == 0 && site->acme_file;
+            return site->managed_count > 0;
+    return options->name_count == 0 && site->managed_count > 0;
 }
 
 // False after saying which of the names is no site with a certificate by ACME.
@@ -71,8 +68,8 @@ static bool names_check(const struct cert_options *options, const struct config 
     for (int i = 0; i < options->name_count; i++) {
         bool known = false;
         for (size_t j = 0; j < config->site_count; j++)
-            known |=
-                strcmp(options->names[i], config->sites[j].name) == 0 && config->sites[j].acme_file;
+            known |= strcmp(options->names[i], config->sites[j].name) == 0 &&
+                     config->sites[j].managed_count > 0;
         if (known)
             continue;
         fprintf(stderr, "ringway: no site '%s' gets its certificate by ACME in %s\n",
@@ -84,113 +81,15 @@ static bool names_check(const struct cert_options *options, const struct config 
 
 // --- list, show -------------------------------------------------------------------------------
 
-static const char *date_text(time_t when, char text[DATE_BYTES]) {
-    struct tm tm;
-    strftime(text, DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &tm));
-    return text;
-}
-
-static const char *state_of(const struct acme_record *record, const struct conf_site *site) {
-    if (!record->has_leaf)
-        return "missing";
-    if (record->leaf.not_after < time(NULL))
-        return "expired";
-    if (!acme_leaf_is_for(&record->leaf, site->acme_hosts, site->acme_host_count))
-        return "for-other-names";
-    return "good";
-}
-
-static json_t *names_of(const char *const *names, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_string(names[i]));
-    return list;
-}
-
-static json_t *record_json(const struct conf_acme *acme, const struct conf_site *site,
-                           const struct acme_record *record) {
-    char date[DATE_BYTES];
-    const struct acme_leaf *leaf = &record->leaf;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:o}", "site", site->name, "state",
-                             state_of(record, site), "file", site->acme_file, "wanted_names",
-                             names_of(site->acme_hosts, site->acme_host_count));
-    if (record->has_leaf) {
-        json_object_set_new(json, "names",
-                            names_of((const char *const *)leaf->names, leaf->name_count));
-        json_object_set_new(json, "issuer", json_string(leaf->issuer));
-        json_object_set_new(json, "serial", json_string(leaf->serial));
-        json_object_set_new(json, "directory", json_string(record->directory));
-        json_object_set_new(json, "not_before", json_string(date_text(leaf->not_before, date)));
-        json_object_set_new(json, "not_after", json_string(date_text(leaf->not_after, date)));
-    }
-    time_t due = acme_record_due(record, acme, site);
-    if (due > 0)
-        json_object_set_new(json, "next_attempt", json_string(date_text(due, date)));
-    if (record->failures > 0) {
-        json_object_set_new(json, "failures", json_integer((json_int_t)record->failures));
-        json_object_set_new(json, "error", json_string(record->error));
-    }
-    return json;
-}
-
-static void line_print(const struct conf_acme *acme, const struct conf_site *site,
-                       const struct acme_record *record) {
-    char expires[DATE_BYTES], next[DATE_BYTES];
-    time_t due = acme_record_due(record, acme, site);
-    printf("%-32s %-16s", site->name, state_of(record, site));
-    if (record->has_leaf)
-        printf(" until %s", date_text(record->leaf.not_after, expires));
-    printf(" next attempt %s", due > time(NULL) ? date_text(due, next) : "now");
-    if (record->failures > 0)
-        printf(" failed %u times: %s", record->failures, record->error);
-    printf("\n");
-}
-
-static void details_print(const struct conf_acme *acme, const struct conf_site *site,
-                          const struct acme_record *record) {
-    char date[DATE_BYTES];
-    const struct acme_leaf *leaf = &record->leaf;
-    time_t due = acme_record_due(record, acme, site);
-    printf("site:          %s\nstate:         %s\nfile:          %s\n", site->name,
-           state_of(record, site), site->acme_file);
-    if (record->has_leaf) {
-        printf("names:        ");
-        for (size_t i = 0; i < leaf->name_count; i++)
-            printf(" %s", leaf->names[i]);
-        printf("\nissuer:        %s\nserial:        %s\n", leaf->issuer, leaf->serial);
-        printf("authority:     %s\n", record->directory);
-        printf("not before:    %s\n", date_text(leaf->not_before, date));
-        printf("not after:     %s\n", date_text(leaf->not_after, date));
-    }
-    printf("next attempt:  %s\n", due > time(NULL) ? date_text(due, date) : "now");
-    if (record->failures > 0)
-        printf("failures:      %u\nlast error:    %s\n", record->failures, record->error);
-}
-
-enum cert_form { CERT_LINES, CERT_DETAILS };
-
-static int records_print(const struct cert_options *options, const struct config *config,
-                         enum cert_form form) {
-    json_t *list = json_array();
+static int show(const struct cert_options *options, const struct config *config,
+                enum cert_form form) {
+    struct cert_printer *printer = cert_printer_new(options->json ? CERT_JSON : form);
     for (size_t i = 0; i < config->site_count; i++) {
         const struct conf_site *site = &config->sites[i];
-        struct acme_record record;
-        if (!is_wanted(options, site))
-            continue;
-        acme_record_read(&config->acme, site, &record);
-        if (options->json)
-            json_array_append_new(list, record_json(&config->acme, site, &record));
-        else if (form == CERT_DETAILS)
-            details_print(&config->acme, site, &record);
-        else
-            line_print(&config->acme, site, &record);
-        acme_record_free(&record);
+        for (size_t j = 0; is_wanted(options, site) && j < site->managed_count; j++)
+            cert_print(printer, &config->acme, &site->managed[j]);
     }
-    if (options->json) {
-        json_dumpf(list, stdout, JSON_INDENT(2));
-        printf("\n");
-    }
-    json_decref(list);
+    cert_printer_end(printer);
     return 0;
 }
 
@@ -250,7 +149,7 @@ int verb_cert(int count, char **arguments) {
     int status = 1;
     if (names_check(&options, config))
         status = asks ? ask(&options, config, verb)
-                      : records_print(&options, config, shows ? CERT_DETAILS : CERT_LINES);
+                      : show(&options, config, shows ? CERT_DETAILS : CERT_LINES);
     tls_library_cleanup();
     config_free(config);
     return status;

@@ -100,15 +100,33 @@ enum acme_challenge {
     ACME_CHALLENGE_DNS_01,
 };
 
+// A certificate authority.
+struct conf_authority {
+    const char *directory; // URL
+    const char *ca_file;   // NULL: the system's roots
+};
+
+enum acme_keys { ACME_KEYS_ECDSA, ACME_KEYS_RSA, ACME_KEYS_BOTH };
+
 // How certificates are got and renewed.
 struct conf_acme {
     bool enabled; // the file has the section
     bool agree_tos;
-    const char *email;     // NULL: none
-    const char *directory; // URL
-    const char *ca_file;   // NULL: the system's roots
+    const char *email; // NULL: none
+    struct conf_authority authority;
     const char *state_dir;
+    enum acme_keys keys;
     bool reuse_key;
+};
+
+enum acme_key_kind { ACME_KEY_ECDSA, ACME_KEY_RSA }; // P-256; 2048 bits
+
+// A certificate that ACME keeps for a site.
+struct conf_managed {
+    const struct conf_site *site;
+    const char *name; // of its files in the state folder
+    const char *file; // PEM, chain and key
+    enum acme_key_kind key_kind;
 };
 
 enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
@@ -140,8 +158,9 @@ struct conf_site {
     size_t certificate_count;
     enum acme_challenge acme_challenge; // `tls.acme`
     bool acme_named;                    // `tls.acme` is there
-    const char *acme_file;   // PEM file that ACME keeps its certificate in; NULL: it does not
-    const char **acme_hosts; // with `acme_file`: those of the hosts that it is made out to
+    struct conf_managed managed[2];     // the certificates that ACME keeps for it
+    size_t managed_count;               // 0: it does not
+    const char **acme_hosts;            // those of the hosts that they are made out to
     size_t acme_host_count;
     enum tls_version min_version;
     uint64_t max_body_bytes;  // CONFIG_UNLIMITED

@@ -9,7 +9,7 @@
 
 #include "core/config_files.h"
 
-static void directory_name(struct conf_acme *acme);
+static void directory_name(struct conf_authority *authority);
 static void site_check(struct config_reader *reader, struct conf_site *site);
 
 void config_acme_check(struct config_reader *reader) {
@@ -22,32 +22,36 @@ void config_acme_check(struct config_reader *reader) {
         problems_add(reader->problems, PROBLEM_ERROR, agree->pos,
                      "agree_tos: an authority gives no certificates without it; read its terms of "
                      "service and set agree_tos: true, or remove \"acme\"");
-    if (acme->enabled && acme->ca_file)
-        config_file_check(reader, yaml_map_find(section, "ca_file")->pos, acme->ca_file);
-    directory_name(acme);
+    if (acme->enabled && acme->authority.ca_file)
+        config_file_check(reader, yaml_map_find(section, "ca_file")->pos, acme->authority.ca_file);
+    directory_name(&acme->authority);
     for (size_t i = 0; i < config->site_count; i++)
         site_check(reader, &config->sites[i]);
 }
 
-static void directory_name(struct conf_acme *acme) {
-    if (!acme->directory)
+static void directory_name(struct conf_authority *authority) {
+    if (!authority->directory)
         return;
-    if (strcmp(acme->directory, "letsencrypt") == 0)
-        acme->directory = "https://acme-v02.api.letsencrypt.org/directory";
-    else if (strcmp(acme->directory, "letsencrypt-staging") == 0)
-        acme->directory = "https://acme-staging-v02.api.letsencrypt.org/directory";
+    if (strcmp(authority->directory, "letsencrypt") == 0)
+        authority->directory = "https://acme-v02.api.letsencrypt.org/directory";
+    else if (strcmp(authority->directory, "letsencrypt-staging") == 0)
+        authority->directory = "https://acme-staging-v02.api.letsencrypt.org/directory";
 }
 
 static bool site_is_managed(struct config_reader *reader, const struct conf_site *site);
 static void hosts_choose(struct config_reader *reader, struct conf_site *site);
-static const char *file_of(struct config_reader *reader, const char *name);
+static void certificate_add(struct config_reader *reader, struct conf_site *site,
+                            enum acme_key_kind key_kind);
 
 static void site_check(struct config_reader *reader, struct conf_site *site) {
     if (!site_is_managed(reader, site))
         return;
     hosts_choose(reader, site);
-    if (site->acme_host_count > 0)
-        site->acme_file = file_of(reader, site->name);
+    enum acme_keys keys = reader->config->acme.keys;
+    if (site->acme_host_count > 0 && keys != ACME_KEYS_RSA)
+        certificate_add(reader, site, ACME_KEY_ECDSA);
+    if (site->acme_host_count > 0 && keys != ACME_KEYS_ECDSA)
+        certificate_add(reader, site, ACME_KEY_RSA);
 }
 
 static bool has_tls_listener(const struct config *config) {
@@ -99,12 +103,19 @@ static void hosts_choose(struct config_reader *reader, struct conf_site *site) {
     }
 }
 
-// The file is named after the site; '*' becomes '_', which no host name starts with.
-static const char *file_of(struct config_reader *reader, const char *name) {
-    char *path =
-        arena_printf(reader->arena, "%s/certificates/%s.pem", reader->config->acme.state_dir, name);
-    char *file = strrchr(path, '/') + 1;
-    if (file[0] == '*')
-        file[0] = '_';
-    return path;
+// The files are named after the site; '*' becomes '_', which no host name starts with, and '+' is
+// in none. The first one keeps its name whatever its key is, so that a change of `keys` replaces
+// it.
+static void certificate_add(struct config_reader *reader, struct conf_site *site,
+                            enum acme_key_kind key_kind) {
+    char *name = arena_printf(reader->arena, "%s%s", site->name, site->managed_count ? "+rsa" : "");
+    if (name[0] == '*')
+        name[0] = '_';
+    site->managed[site->managed_count++] = (struct conf_managed){
+        .site = site,
+        .name = name,
+        .file = arena_printf(reader->arena, "%s/certificates/%s.pem",
+                             reader->config->acme.state_dir, name),
+        .key_kind = key_kind,
+    };
 }

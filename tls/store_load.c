@@ -91,11 +91,14 @@ static struct tls_certificate *file_load(const struct loading *loading,
     return certificate;
 }
 
-static struct tls_certificate *acme_load(struct loading *loading, const struct conf_site *site);
+static struct tls_certificate *acme_load(struct loading *loading,
+                                         const struct conf_managed *managed);
+static struct tls_certificate *placeholder_load(struct loading *loading,
+                                                const struct conf_site *site);
 
 static void site_load(struct loading *loading, const struct conf_site *site, void *tag) {
     struct tls_certificate **certificates =
-        calloc(site->certificate_count + 2, sizeof(*certificates));
+        calloc(site->certificate_count + site->managed_count + 1, sizeof(*certificates));
     size_t count = 0;
     if (certificates == NULL)
         abort();
@@ -108,8 +111,15 @@ static void site_load(struct loading *loading, const struct conf_site *site, voi
     }
     if (count > 0)
         own_coverage_check(loading, site, certificates, count);
-    if (site->acme_file) {
-        certificates[count] = acme_load(loading, site);
+    for (size_t i = 0; i < site->managed_count; i++) {
+        struct tls_certificate *certificate = acme_load(loading, &site->managed[i]);
+        if (certificate == NULL)
+            continue;
+        tls_store_own(loading->store, certificate);
+        certificates[count++] = certificate;
+    }
+    if (site->managed_count > 0 && count == 0) {
+        certificates[count] = placeholder_load(loading, site);
         tls_store_own(loading->store, certificates[count++]);
     }
     for (size_t i = 0; i < site->host_count; i++)
@@ -121,41 +131,56 @@ static void site_load(struct loading *loading, const struct conf_site *site, voi
 // --- ACME --------------------------------------------------------------------------------------
 
 static struct tls_certificate *acme_file_load(struct loading *loading,
-                                              const struct conf_site *site);
-static struct tls_certificate *placeholder_make(struct loading *loading,
-                                                const struct conf_site *site);
-
+                                              const struct conf_managed *managed);
 // Renewals replace the file, so what the previous store read is still good if the file is the same.
-static struct tls_certificate *acme_load(struct loading *loading, const struct conf_site *site) {
+static struct tls_certificate *acme_load(struct loading *loading,
+                                         const struct conf_managed *managed) {
     char source[PATH_MAX + 64];
     struct stat status;
-    bool there = stat(site->acme_file, &status) == 0;
-    snprintf(source, sizeof source, "%s %llu %lld.%ld", site->acme_file,
+    bool there = stat(managed->file, &status) == 0;
+    snprintf(source, sizeof source, "%s %llu %lld.%ld", managed->file,
              there ? (unsigned long long)status.st_ino : 0,
              there ? (long long)status.st_mtim.tv_sec : 0, there ? status.st_mtim.tv_nsec : 0);
     struct tls_certificate *certificate =
         loading->previous ? tls_store_recall(loading->previous, source) : NULL;
     if (certificate == NULL && there)
-        certificate = acme_file_load(loading, site);
-    if (certificate == NULL)
-        certificate = placeholder_make(loading, site);
-    tls_store_remember(loading->store, source, certificate);
+        certificate = acme_file_load(loading, managed);
+    if (certificate != NULL)
+        tls_store_remember(loading->store, source, certificate);
     return certificate;
 }
 
 // What is wrong with it is a warning only: ACME will replace it.
 static struct tls_certificate *acme_file_load(struct loading *loading,
-                                              const struct conf_site *site) {
-    struct conf_certificate from = {site->pos, site->pos, site->acme_file, site->acme_file};
+                                              const struct conf_managed *managed) {
+    struct conf_certificate from = {managed->site->pos, managed->site->pos, managed->file,
+                                    managed->file};
     struct problems problems = {0};
     struct tls_certificate *certificate =
         tls_certificate_load(&from, loading->tickets, loading->now, &problems);
     if (certificate == NULL)
-        problems_add(loading->problems, PROBLEM_WARNING, site->pos,
-                     "%s; \"%s\" is served with a self-signed placeholder until ACME has got a new "
-                     "one",
-                     problems.count > 0 ? problems.items[0].text : site->acme_file, site->name);
+        problems_add(
+            loading->problems, PROBLEM_WARNING, managed->site->pos,
+            "%s; \"%s\" is served with a self-signed placeholder, or its other certificate, "
+            "until ACME has got a new one",
+            problems.count > 0 ? problems.items[0].text : managed->file, managed->site->name);
     problems_free(&problems);
+    return certificate;
+}
+
+static struct tls_certificate *placeholder_make(struct loading *loading,
+                                                const struct conf_site *site);
+
+// The previous store's, or a new one.
+static struct tls_certificate *placeholder_load(struct loading *loading,
+                                                const struct conf_site *site) {
+    char source[PATH_MAX];
+    snprintf(source, sizeof source, "placeholder %s", site->name);
+    struct tls_certificate *certificate =
+        loading->previous ? tls_store_recall(loading->previous, source) : NULL;
+    if (certificate == NULL)
+        certificate = placeholder_make(loading, site);
+    tls_store_remember(loading->store, source, certificate);
     return certificate;
 }
 
@@ -231,7 +256,7 @@ static void common_load(struct loading *loading, const struct conf_certificate *
 // Sites with certificates of their own were checked when they were loaded.
 static void coverage_check(const struct loading *loading, const struct conf_site *site) {
     bool rejects = loading->config->unknown_sni == UNKNOWN_SNI_REJECT;
-    if (site->certificate_count > 0 || site->acme_file)
+    if (site->certificate_count > 0 || site->managed_count > 0)
         return;
     for (size_t i = 0; i < site->host_count; i++)
         if (strcmp(site->hosts[i], "*") != 0 &&

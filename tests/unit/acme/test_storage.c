@@ -106,21 +106,22 @@ START_TEST(a_record_is_read_as_it_was_written) {
     char file[PATH_MAX];
     struct acme_error error;
     acme_storage_path(state, ACME_CERTIFICATES, "a.example", ".pem", file);
-    struct conf_acme acme = {.state_dir = state, .directory = "https://ca.example/dir"};
-    struct conf_site site = {
-        .name = "a.example", .acme_file = file, .acme_hosts = hosts, .acme_host_count = 1};
+    struct conf_acme acme = {.state_dir = state,
+                             .authority = {.directory = "https://ca.example/dir"}};
+    struct conf_site site = {.name = "a.example", .acme_hosts = hosts, .acme_host_count = 1};
+    struct conf_managed managed = {.site = &site, .name = "a.example", .file = file};
     struct acme_record record, again;
-    acme_record_read(&acme, &site, &record);
+    acme_record_read(&acme, &managed, &record);
     ck_assert(!record.has_leaf && record.failures == 0 && record.next_at == 0);
-    ck_assert_int_eq(acme_record_due(&record, &acme, &site), 0);
+    ck_assert_int_eq(acme_record_due(&record, &acme, &managed), 0);
     record.failures = 3;
     record.next_at = 5000000000;
     strcpy(record.error, "what \"it\" said");
-    ck_assert_int_eq(acme_record_write(&acme, &site, &record, &error), 0);
-    acme_record_read(&acme, &site, &again);
+    ck_assert_int_eq(acme_record_write(&acme, &managed, &record, &error), 0);
+    acme_record_read(&acme, &managed, &again);
     ck_assert_uint_eq(again.failures, 3);
     ck_assert_str_eq(again.error, "what \"it\" said");
-    ck_assert_int_eq(acme_record_due(&again, &acme, &site), 5000000000);
+    ck_assert_int_eq(acme_record_due(&again, &acme, &managed), 5000000000);
     acme_record_free(&record);
     acme_record_free(&again);
 }
@@ -131,18 +132,19 @@ START_TEST(nonsense_in_a_file_is_nothing) {
     struct acme_error error;
     acme_storage_path(state, ACME_CERTIFICATES, "a.example", ".pem", file);
     acme_storage_path(state, ACME_CERTIFICATES, "a.example", ".json", json);
-    struct conf_acme acme = {.state_dir = state, .directory = "https://ca.example/dir"};
-    struct conf_site site = {
-        .name = "a.example", .acme_file = file, .acme_hosts = hosts, .acme_host_count = 1};
+    struct conf_acme acme = {.state_dir = state,
+                             .authority = {.directory = "https://ca.example/dir"}};
+    struct conf_site site = {.name = "a.example", .acme_hosts = hosts, .acme_host_count = 1};
+    struct conf_managed managed = {.site = &site, .name = "a.example", .file = file};
     static const char *const texts[] = {"", "{", "[1]", "{\"failures\": -1, \"next_at\": \"x\"}",
                                         "-----BEGIN CERTIFICATE-----\nAAAA\n"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct acme_record record;
         ck_assert_int_eq(acme_storage_write(file, str_from(texts[i]), &error), 0);
         ck_assert_int_eq(acme_storage_write(json, str_from(texts[i]), &error), 0);
-        acme_record_read(&acme, &site, &record);
+        acme_record_read(&acme, &managed, &record);
         ck_assert(!record.has_leaf && record.failures == 0);
-        ck_assert_int_eq(acme_record_due(&record, &acme, &site), 0);
+        ck_assert_int_eq(acme_record_due(&record, &acme, &managed), 0);
         acme_record_free(&record);
     }
 }

@@ -53,7 +53,7 @@ START_TEST(defaults_are_those_of_the_manual) {
     ck_assert_uint_eq(site->max_connections, CONFIG_UNLIMITED);
     ck_assert_uint_eq(site->idle_timeout_ms, 3600000);
     ck_assert_int_eq(site->min_version, TLS_VERSION_1_2);
-    ck_assert(!site->strict && !site->acme_named && !site->acme_file);
+    ck_assert(!site->strict && !site->acme_named && site->managed_count == 0);
 
     const struct conf_upstream *upstream = &config->upstreams[0];
     ck_assert_uint_eq(upstream->connect_timeout_ms, 5000);
