@@ -187,11 +187,13 @@ static void order_free(struct order *order) {
     free(order->key_pem);
 }
 
-// Waits before looking again: as long as the server wants, or longer each time. -ETIMEDOUT once it
-// has taken too long.
+// Waits before looking again: as long as the server wants, or half as long again each time.
+// -ETIMEDOUT once it has taken too long.
 static int poll_wait(struct order *order, unsigned turn, unsigned retry_after_s,
                      uint64_t begun_ms) {
-    unsigned wait_ms = turn < 6 ? POLL_FIRST_MS << turn : POLL_MOST_MS;
+    unsigned wait_ms = POLL_FIRST_MS;
+    for (; turn > 0 && wait_ms < POLL_MOST_MS; turn--)
+        wait_ms += wait_ms / 2;
     if (retry_after_s > 0)
         wait_ms = retry_after_s < 60 ? retry_after_s * 1000 : 60000;
     if (clock_monotonic_ms() - begun_ms > POLL_MS)

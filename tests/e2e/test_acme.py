@@ -119,22 +119,6 @@ def test_names_that_change_give_a_new_certificate(gateway, pebble, state):
     wait_until(lambda: served(server.tls_port)["names"] == [HOST, "c.example.com"], "the new names")
 
 
-def test_nonces_are_refused_and_authorizations_reused(gateway, pebble, state):
-    """Half of all nonces are refused, and half of the authorizations are there already."""
-    server = pebble(environment={
-        "PEBBLE_WFE_NONCEREJECT": "50", "PEBBLE_AUTHZREUSE": "50", "PEBBLE_VA_NOSLEEP": "",
-        "PEBBLE_VA_SLEEPTIME": "1",
-    })  # fmt: skip
-    names = [f"s{i}.example.com" for i in range(4)]
-    gate = acme_gateway(gateway, server, state, {name: site() for name in names})
-    for name in names:
-        gate.process.wait_line(f"acme: {name}: new certificate", timeout=PATIENCE_S * 4)
-    done = renew(gate)
-    assert done.returncode == 0, done.stderr
-    assert "no certificate" not in gate.log
-    assert server.process.output.count("badNonce") > 0 or "nonce" in server.process.output
-
-
 def test_the_next_challenge_is_tried(gateway, pebble, state):
     """Nothing listens where http-01 is looked for; tls-alpn-01 works."""
     server = pebble()
