@@ -20,7 +20,7 @@ struct load_arguments {
     uint64_t connections, duration_ms, warmup_ms, rate, read_bytes, ramp_ms, timeout_ms, threads;
     int mode;                   // enum load_mode; -1: not given
     int tls_version, tls_group; // places in the lists above
-    bool resumes, is_quiet;
+    bool resumes, is_quiet, is_text;
     const char *sizes, *cipher, *ca_path, *json_path, *pids;
     struct option_list fields;
 };
@@ -63,7 +63,13 @@ static const struct option_row rows[] = {
              "storm: connect, upgrade, close, and again\n"
              "upload: messages without end to a sink\n"
              "download: messages without end from a source\n"
-             "slow-reader: the same, read at --read-rate"},
+             "slow-reader: the same, read at --read-rate\n"
+             "broadcast: messages at --rate, each to all other clients"},
+    {.name = "text",
+     .kind = OPTION_FLAG,
+     .offset = AT(is_text),
+     .argument = "",
+     .help = "send text messages instead of binary ones"},
     {.name = "rate",
      .letter = 'r',
      .kind = OPTION_COUNT,
@@ -205,19 +211,46 @@ static char *fields_join(const struct option_list *fields, char *why, size_t why
     return joined;
 }
 
-static bool mode_choose(struct load_arguments *arguments, char *why, size_t why_size) {
+static bool is_fed(enum load_mode mode) {
+    return mode == LOAD_DOWNLOAD || mode == LOAD_SLOW;
+}
+
+// Settles on a mode. NULL, or what does not go with it.
+static const char *mode_choose(struct load_arguments *arguments) {
     bool is_paced = arguments->rate > 0;
     if (arguments->mode < 0)
         arguments->mode = is_paced ? LOAD_OPEN_LOOP : LOAD_PING_PONG;
-    if (arguments->read_bytes > 0 && arguments->mode != LOAD_SLOW) {
-        snprintf(why, why_size, "--read-rate goes with --mode slow-reader only");
+    enum load_mode mode = (enum load_mode)arguments->mode;
+    bool wants_rate = mode == LOAD_OPEN_LOOP || mode == LOAD_BROADCAST;
+    if (is_paced && !wants_rate)
+        return "--rate goes with --mode open-loop or broadcast only";
+    if (!is_paced && wants_rate)
+        return "--mode open-loop and broadcast need --rate";
+    if (arguments->read_bytes > 0 && mode != LOAD_SLOW)
+        return "--read-rate goes with --mode slow-reader only";
+    if (arguments->is_text && is_fed(mode))
+        return "--text does not go with --mode download and slow-reader, which send nothing";
+    if (mode == LOAD_BROADCAST && arguments->connections < 2)
+        return "--mode broadcast needs two connections or more";
+    return NULL;
+}
+
+static bool sizes_choose(struct size_mix *sizes, const struct load_arguments *arguments, char *why,
+                         size_t why_size) {
+    if (!size_mix_parse(sizes, str_from(arguments->sizes))) {
+        snprintf(why, why_size,
+                 "--size %s: must be a size such as 4K, or SIZE:WEIGHT,... (up to %d)",
+                 arguments->sizes, SIZE_MIX_MAX);
         return false;
     }
-    if (is_paced == (arguments->mode == LOAD_OPEN_LOOP))
-        return true;
-    snprintf(why, why_size,
-             is_paced ? "--rate goes with --mode open-loop only" : "--mode open-loop needs --rate");
-    return false;
+    for (size_t i = 0; arguments->mode == LOAD_BROADCAST && i < sizes->count; i++)
+        if (sizes->parts[i].message_bytes < DIALOG_STAMP_BYTES) {
+            snprintf(why, why_size,
+                     "--size %s: a broadcast message has at least %d bytes, which say whose it is",
+                     arguments->sizes, DIALOG_STAMP_BYTES);
+            return false;
+        }
+    return true;
 }
 
 static bool settings_fill(struct load_settings *settings, struct load_arguments *arguments,
@@ -226,19 +259,18 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
         snprintf(why, why_size, "which URL?");
         return false;
     }
-    if (!mode_choose(arguments, why, why_size))
+    const char *refusal = mode_choose(arguments);
+    if (refusal) {
+        snprintf(why, why_size, "%s", refusal);
         return false;
+    }
     if (arguments->pids && !process_set_parse(&settings->server, arguments->pids)) {
         snprintf(why, why_size, "--pid %s: no such process", arguments->pids);
         return false;
     }
     struct size_mix sizes;
-    if (!size_mix_parse(&sizes, str_from(arguments->sizes))) {
-        snprintf(why, why_size,
-                 "--size %s: must be a size such as 4K, or SIZE:WEIGHT,... (up to %d)",
-                 arguments->sizes, SIZE_MIX_MAX);
+    if (!sizes_choose(&sizes, arguments, why, why_size))
         return false;
-    }
     uint64_t connections = arguments->connections;
     settings->warmup_ms = arguments->warmup_ms;
     settings->duration_ms = arguments->duration_ms;
@@ -250,6 +282,7 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
         .connections = connections,
         .threads = arguments->threads < connections ? arguments->threads : connections,
         .sizes = sizes,
+        .opcode = arguments->is_text ? OPCODE_TEXT : OPCODE_BINARY,
         .read_bytes = arguments->read_bytes,
         .rate = arguments->rate,
         .ramp_ms = arguments->ramp_ms,

@@ -37,6 +37,7 @@ static void help(void) {
            "Serves WebSockets at ws://ADDRESS:PORT, by the last part of the path:\n"
            "  /sink               takes messages and says nothing (load --mode upload)\n"
            "  /source?size=BYTES  sends messages without end (load --mode download)\n"
+           "  /broadcast          sends each message to all others at the same path\n"
            "  any other           echoes: each message comes back as it came\n"
            "of any size, with little CPU and no memory.\n\n");
     options_help(stdout, rows);

@@ -5,6 +5,9 @@
 #include "bench/pattern.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // Room for any head and a whole control frame.
@@ -42,29 +45,50 @@ static size_t control_fill(struct dialog *dialog, uint8_t *out) {
     return n + control->length;
 }
 
-static struct dialog_message message_make(const struct dialog *dialog, uint64_t sequence) {
-    return (struct dialog_message){
-        .start = pattern_start(dialog->connection, sequence),
-        .length = size_mix_pick(dialog->setup->sizes, dialog->connection, sequence)};
+static struct dialog_message message_make(const struct dialog *dialog, uint64_t connection,
+                                          uint64_t sequence) {
+    return (struct dialog_message){.start = pattern_start(connection, sequence),
+                                   .length =
+                                       size_mix_pick(dialog->setup->sizes, connection, sequence)};
+}
+
+static bool is_stamped(const struct dialog *dialog) {
+    return dialog->setup->part == PART_PEER;
 }
 
 static size_t message_begin(struct dialog *dialog, uint8_t *out) {
-    dialog->out = message_make(dialog, dialog->sent);
-    dialog->out_frame = frame_make(dialog, OPCODE_BINARY, dialog->out.length);
+    dialog->out = message_make(dialog, dialog->connection, dialog->sent);
+    dialog->out_frame = frame_make(dialog, dialog->setup->opcode, dialog->out.length);
     dialog->out_begun = true;
+    if (is_stamped(dialog))
+        snprintf(dialog->stamp_out, sizeof dialog->stamp_out, "%08" PRIx32 "%016" PRIx64,
+                 (uint32_t)dialog->connection, dialog->sent);
     return frame_head_write(out, &dialog->out_frame);
+}
+
+// The bytes of a message from where it has come to, and how many of them there are at once.
+static const uint8_t *message_bytes(const struct dialog *dialog,
+                                    const struct dialog_message *message, const char *stamp,
+                                    uint64_t *n) {
+    uint64_t position = message->position;
+    *n = message->length - position;
+    if (is_stamped(dialog) && position < DIALOG_STAMP_BYTES) {
+        *n = DIALOG_STAMP_BYTES - position;
+        return (const uint8_t *)stamp + position;
+    }
+    if (*n > PATTERN_BYTES)
+        *n = PATTERN_BYTES;
+    return pattern_bytes(message->start, position);
 }
 
 static size_t message_fill(struct dialog *dialog, uint8_t *out, size_t size) {
     size_t n = dialog->out_begun ? 0 : message_begin(dialog, out);
     struct dialog_message *message = &dialog->out;
-    uint64_t part = message->length - message->position;
+    uint64_t part;
+    const uint8_t *bytes = message_bytes(dialog, message, dialog->stamp_out, &part);
     if (part > size - n)
         part = size - n;
-    if (part > PATTERN_BYTES)
-        part = PATTERN_BYTES;
-    frame_mask(out + n, pattern_bytes(message->start, message->position), part,
-               dialog->out_frame.key, message->position);
+    frame_mask(out + n, bytes, part, dialog->out_frame.key, message->position);
     message->position += part;
     counter_add(&dialog->setup->traffic->sent_bytes, part);
     if (message->position == message->length) {
@@ -102,7 +126,19 @@ static enum dialog_event trouble(struct dialog *dialog, enum dialog_event event,
 // Whether a message may come now.
 static bool may_come(const struct dialog *dialog) {
     enum dialog_part part = dialog->setup->part;
-    return part == PART_RECEIVER || (part == PART_ECHOED && dialog_outstanding(dialog) > 0);
+    return part == PART_RECEIVER || part == PART_PEER ||
+           (part == PART_ECHOED && dialog_outstanding(dialog) > 0);
+}
+
+static void message_expect(struct dialog *dialog) {
+    dialog->back_begun = true;
+    if (is_stamped(dialog)) { // its length is known once the stamp has come
+        dialog->back = (struct dialog_message){.length = UINT64_MAX};
+        return;
+    }
+    dialog->from = dialog->connection;
+    dialog->number = dialog->received;
+    dialog->back = message_make(dialog, dialog->from, dialog->number);
 }
 
 static enum dialog_event head_taken(struct dialog *dialog) {
@@ -118,10 +154,9 @@ static enum dialog_event head_taken(struct dialog *dialog) {
     if (is_server)
         return DIALOG_WANTS_MORE;
     if (!dialog->back_begun) {
-        if (frame->opcode != OPCODE_BINARY)
-            return trouble(dialog, DIALOG_WRONG, "text came back for binary");
-        dialog->back = message_make(dialog, dialog->received);
-        dialog->back_begun = true;
+        if (frame->opcode != dialog->setup->opcode)
+            return trouble(dialog, DIALOG_WRONG, "text came for binary, or binary for text");
+        message_expect(dialog);
     }
     if (!may_come(dialog))
         return trouble(dialog, DIALOG_WRONG, "a message came that was never sent");
@@ -130,24 +165,64 @@ static enum dialog_event head_taken(struct dialog *dialog) {
     return DIALOG_WANTS_MORE;
 }
 
+static void control_collect(struct dialog *dialog) {
+    struct dialog_control *control = &dialog->control_in;
+    const struct frame *frame = &dialog->in.frame;
+    struct str payload = dialog->in.payload;
+    static const uint8_t no_key[4];
+    frame_mask(control->payload + control->length, (const uint8_t *)payload.ptr, payload.len,
+               frame->masked ? frame->key : no_key, control->length);
+    control->length += (uint8_t)payload.len;
+}
+
+// What the complete stamp says. False when no other client of this run can have sent it.
+static bool stamp_read(struct dialog *dialog) {
+    char from[9] = "";
+    memcpy(from, dialog->stamp_in, 8);
+    if (strspn(dialog->stamp_in, "0123456789abcdef") != DIALOG_STAMP_BYTES)
+        return false;
+    dialog->from = strtoul(from, NULL, 16);
+    dialog->number = strtoull(dialog->stamp_in + 8, NULL, 16);
+    if (dialog->from >= dialog->setup->peer_count || dialog->from == dialog->connection)
+        return false;
+    dialog->back = message_make(dialog, dialog->from, dialog->number);
+    dialog->back.position = DIALOG_STAMP_BYTES;
+    return true;
+}
+
+// Takes what belongs to the stamp off the front of `payload`. False when the stamp is wrong.
+static bool stamp_take(struct dialog *dialog, struct str *payload) {
+    uint64_t position = dialog->back.position;
+    size_t n = DIALOG_STAMP_BYTES - position;
+    if (n > payload->len)
+        n = payload->len;
+    memcpy(dialog->stamp_in + position, payload->ptr, n);
+    dialog->back.position += n;
+    *payload = str_skip(*payload, n);
+    return dialog->back.position < DIALOG_STAMP_BYTES || stamp_read(dialog);
+}
+
 static enum dialog_event payload_taken(struct dialog *dialog) {
     struct str payload = dialog->in.payload;
     if (frame_is_control(&dialog->in.frame)) {
-        struct dialog_control *control = &dialog->control_in;
-        static const uint8_t no_key[4];
-        const struct frame *frame = &dialog->in.frame;
-        frame_mask(control->payload + control->length, (const uint8_t *)payload.ptr, payload.len,
-                   frame->masked ? frame->key : no_key, control->length);
-        control->length += (uint8_t)payload.len;
+        control_collect(dialog);
         return DIALOG_WANTS_MORE;
     }
     counter_add(&dialog->setup->traffic->received_bytes, payload.len);
     if (dialog->setup->part == PART_SOURCE)
         return DIALOG_WANTS_MORE;
     struct dialog_message *message = &dialog->back;
+    if (is_stamped(dialog) && message->position < DIALOG_STAMP_BYTES &&
+        !stamp_take(dialog, &payload))
+        return trouble(dialog, DIALOG_WRONG, "a message that no other client of this run sent");
+    if (payload.len > message->length - message->position)
+        return trouble(dialog, DIALOG_WRONG, "a message is longer than it was sent");
     while (payload.len > 0) {
-        size_t part = payload.len < PATTERN_BYTES ? payload.len : PATTERN_BYTES;
-        if (memcmp(payload.ptr, pattern_bytes(message->start, message->position), part) != 0)
+        uint64_t part;
+        const uint8_t *bytes = message_bytes(dialog, message, dialog->stamp_in, &part);
+        if (part > payload.len)
+            part = payload.len;
+        if (memcmp(payload.ptr, bytes, part) != 0)
             return trouble(dialog, DIALOG_WRONG, "a message differs from what was sent");
         message->position += part;
         payload = str_skip(payload, part);

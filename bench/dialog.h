@@ -25,7 +25,12 @@ enum dialog_part {
     PART_SENDER,   // a client that sends, and gets nothing
     PART_RECEIVER, // a client that sends nothing, and gets what a source sends
     PART_SOURCE,   // a server that sends; what comes is thrown away
+    PART_PEER,     // a client that sends, and gets what the others send
 };
+
+// A message between peers begins with who sent it and its number, in hexadecimal; the others know
+// the rest of it from that.
+#define DIALOG_STAMP_BYTES 24
 
 enum dialog_event {
     DIALOG_WANTS_MORE, // the input is used up
@@ -58,6 +63,8 @@ struct traffic {
 // What the dialogs of a thread share. Borrowed for their life.
 struct dialog_setup {
     enum dialog_part part;
+    uint8_t opcode;      // of messages: OPCODE_TEXT or OPCODE_BINARY
+    uint64_t peer_count; // PART_PEER: connections are numbered below it
     const struct size_mix *sizes;
     struct random *random; // for masking keys
     struct traffic *traffic;
@@ -71,6 +78,8 @@ struct dialog {
     uint64_t received;      // messages come
     struct frame out_frame; // of the message being given out
     struct dialog_message out, back;
+    uint64_t from, number; // who sent the message that comes, and which of its messages it is
+    char stamp_out[DIALOG_STAMP_BYTES + 1], stamp_in[DIALOG_STAMP_BYTES + 1]; // PART_PEER
     struct frame_reader in;
     struct dialog_control control_in, control_out;
     bool out_begun;      // the head of `out_frame` has been given out

@@ -23,6 +23,8 @@ enum {
     FLUSH_PARTS = 16,
     RETRY_MS = 100,
     CLOSE_PROTOCOL_ERROR = 1002, // RFC 6455 §7.4.1
+    CLOSE_TOO_BIG = 1009,
+    ROOM_BACKLOG_MAX = 8 << 20, // what waits for a member that does not read; then it is dropped
 };
 
 enum echo_state { ECHO_HEAD, ECHO_OPEN, ECHO_DRAINING, ECHO_ENDING };
@@ -39,7 +41,8 @@ struct echo_conn {
     struct frame_reader in;
     bool hung_up;
     enum backend_role role;
-    struct source *source; // of a BACKEND_SOURCE, allocated
+    struct source *source;      // of a BACKEND_SOURCE, allocated
+    struct room_member *member; // of a BACKEND_BROADCAST, allocated
 };
 
 // Output of one turn, in the worker's seal scratch.
@@ -49,6 +52,7 @@ struct output {
 };
 
 static void accept_done(struct op *op, int result, uint8_t *buffer);
+static void visit_done(struct op *op, int result, uint8_t *buffer);
 static void retry_fired(struct timer *timer);
 static void rx_done(struct op *op, int result, uint8_t *buffer);
 static void tx_done(struct op *op, int result, uint8_t *buffer);
@@ -56,6 +60,7 @@ static void receive(struct echo_conn *conn);
 static void receive_again(struct task *task);
 static void input_take(struct echo_conn *conn, struct str input);
 static void source_take(struct echo_conn *conn, struct str input);
+static void member_deliver(struct room_member *member, const uint8_t *frame, size_t n);
 static void source_send(struct echo_conn *conn);
 static void send_output(struct echo_conn *conn, const struct output *output);
 static void end(struct echo_conn *conn);
@@ -63,25 +68,34 @@ static void join(struct echo_conn *conn);
 
 // --- accepting --------------------------------------------------------------------------------
 
-void echo_server_start(struct echo_server *server, struct worker *worker, int listener) {
-    *server = (struct echo_server){.worker = worker,
-                                   .listener = listener,
-                                   .accept.done = accept_done,
-                                   .retry.fired = retry_fired};
-    ring_accept(worker->ring, &server->accept, listener);
+void echo_server_start(struct echo_server *server, struct worker *worker) {
+    server->worker = worker;
+    server->accept.done = accept_done;
+    server->visit.done = visit_done;
+    server->retry.fired = retry_fired;
+    ring_accept(worker->ring, &server->accept, server->listener);
+    ring_poll_in(worker->ring, &server->visit, server->inboxes[server->index].read_fd);
+}
+
+static void conn_free(struct echo_conn *conn) {
+    struct worker *worker = conn->server->worker;
+    DL_DELETE(conn->server->conns, conn);
+    chain_clear(&worker->chunks, &conn->out);
+    if (conn->head)
+        chunk_put(&worker->chunks, conn->head);
+    if (conn->member && conn->member->room)
+        room_leave(&conn->server->rooms, conn->member);
+    free(conn->member);
+    free(conn->source);
+    free(conn);
 }
 
 void echo_server_clear(struct echo_server *server) {
     struct echo_conn *conn, *next;
     DL_FOREACH_SAFE(server->conns, conn, next) {
-        chain_clear(&server->worker->chunks, &conn->out);
-        if (conn->head)
-            chunk_put(&server->worker->chunks, conn->head);
         close(conn->fd);
-        free(conn->source);
-        free(conn);
+        conn_free(conn);
     }
-    server->conns = NULL;
     chunk_pool_clear(&server->worker->chunks);
 }
 
@@ -90,10 +104,11 @@ static void retry_fired(struct timer *timer) {
     ring_accept(server->worker->ring, &server->accept, server->listener);
 }
 
-static bool conn_start(struct echo_server *server, int fd) {
+// NULL: out of memory.
+static struct echo_conn *conn_start(struct echo_server *server, int fd) {
     struct echo_conn *conn = calloc(1, sizeof *conn);
     if (!conn)
-        return false;
+        return NULL;
     *conn = (struct echo_conn){.server = server,
                                .fd = fd,
                                .rx.done = rx_done,
@@ -102,13 +117,13 @@ static bool conn_start(struct echo_server *server, int fd) {
                                .head = chunk_get(&server->worker->chunks, UPGRADE_HEAD_MAX)};
     if (!conn->head) {
         free(conn);
-        return false;
+        return NULL;
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     DL_APPEND(server->conns, conn);
     ring_poll_in(server->worker->ring, &conn->rx, fd);
-    return true;
+    return conn;
 }
 
 static void accept_done(struct op *op, int result, uint8_t *buffer) {
@@ -123,6 +138,24 @@ static void accept_done(struct op *op, int result, uint8_t *buffer) {
         ring_accept(worker->ring, op, server->listener);
     else // no descriptor or no memory: there may be some soon
         timer_set(&worker->timers, &server->retry, worker->now_ms + RETRY_MS);
+}
+
+// Connections that other threads have accepted, for a room of this one.
+static void visit_done(struct op *op, int result, uint8_t *buffer) {
+    (void)result, (void)buffer;
+    struct echo_server *server = container_of(op, struct echo_server, visit);
+    const struct inbox *inbox = &server->inboxes[server->index];
+    struct visitor *visitor;
+    while ((visitor = inbox_take(inbox))) {
+        struct echo_conn *conn = conn_start(server, visitor->fd);
+        if (conn)
+            input_take(conn, (struct str){visitor->said, visitor->n});
+        else
+            ring_close_socket(server->worker->ring, visitor->fd);
+        free(visitor);
+    }
+    if (!op->submitted)
+        ring_poll_in(server->worker->ring, op, inbox->read_fd);
 }
 
 // --- receiving --------------------------------------------------------------------------------
@@ -208,10 +241,32 @@ static void finish(struct echo_conn *conn) {
 // Takes on the role that the path asks for. False when it cannot.
 static bool role_take(struct echo_conn *conn, struct str path) {
     conn->role = backend_role_of(path);
-    if (conn->role != BACKEND_SOURCE)
-        return true;
-    conn->source = calloc(1, sizeof *conn->source);
-    return conn->source && source_start(conn->source, path);
+    if (conn->role == BACKEND_SOURCE) {
+        conn->source = calloc(1, sizeof *conn->source);
+        return conn->source && source_start(conn->source, path);
+    }
+    if (conn->role == BACKEND_BROADCAST) {
+        conn->member = calloc(1, sizeof *conn->member);
+        if (!conn->member)
+            return false;
+        *conn->member = (struct room_member){.deliver = member_deliver, .owner = conn};
+        return room_enter(&conn->server->rooms, conn->member, path);
+    }
+    return true;
+}
+
+// Hands the connection over to the thread of the room that `path` asks for, if that is another.
+static bool moves_away(struct echo_conn *conn, struct str path, struct str rest) {
+    struct echo_server *server = conn->server;
+    if (backend_role_of(path) != BACKEND_BROADCAST)
+        return false;
+    size_t home = room_home(path, server->inbox_count);
+    if (home == server->index)
+        return false;
+    struct str said = {(const char *)conn->head->data, conn->head->end};
+    inbox_send(&server->inboxes[home], conn->fd, said, rest);
+    end(conn); // lets go of this thread's descriptor only; the last one if the other has none
+    return true;
 }
 
 // Takes bytes of the request's head. Returns those that follow it.
@@ -229,6 +284,8 @@ static struct str head_take(struct echo_conn *conn, struct str input) {
     struct str all = {(const char *)head->data, head->end};
     enum upgrade_verdict verdict = upgrade_request_check(all, accept, &result);
     if (verdict == UPGRADE_WANTS_MORE)
+        return str_skip(input, input.len);
+    if (verdict == UPGRADE_DONE && moves_away(conn, result.path, str_skip(input, n)))
         return str_skip(input, input.len);
     if (verdict == UPGRADE_DONE && !role_take(conn, result.path))
         verdict = UPGRADE_BROKEN;
@@ -257,6 +314,11 @@ static bool is_answered(const struct echo_conn *conn) {
     return frame->opcode != OPCODE_PONG && (conn->role == BACKEND_ECHO || frame_is_control(frame));
 }
 
+// Whether it is part of what a member of a room says.
+static bool is_collected(const struct echo_conn *conn) {
+    return conn->member && !frame_is_control(&conn->in.frame);
+}
+
 static void head_echo(const struct frame *frame, struct output *output) {
     struct frame back = {
         .opcode = opcode_back(frame->opcode), .fin = frame->fin, .length = frame->length};
@@ -269,38 +331,58 @@ static void payload_echo(const struct frame_reader *in, struct output *output) {
     output->n += in->payload.len;
 }
 
-static void protocol_error(struct output *output) {
+static void close_say(struct output *output, unsigned code) {
     struct frame frame = {.opcode = OPCODE_CLOSE, .fin = true, .length = 2};
     output->n += frame_head_write(output->bytes + output->n, &frame);
-    output->bytes[output->n++] = CLOSE_PROTOCOL_ERROR >> 8;
-    output->bytes[output->n++] = CLOSE_PROTOCOL_ERROR & 0xff;
+    output->bytes[output->n++] = (uint8_t)(code >> 8);
+    output->bytes[output->n++] = (uint8_t)code;
+}
+
+// Adds to the message that a member says. False when it is too long.
+static bool payload_collect(struct room_member *member, const struct frame_reader *in) {
+    uint8_t *room = room_message_extend(member, in->payload.len);
+    if (!room)
+        return false;
+    frame_mask(room, (const uint8_t *)in->payload.ptr, in->payload.len, in->frame.key,
+               in->position);
+    return true;
 }
 
 // A frame back is shorter than the frame in, so the output of a read fits where the read did, but
 // for one head that began earlier. Returns false when nothing more is to be said.
 static bool frames_echo(struct echo_conn *conn, struct str input, struct output *output) {
+    const struct frame *frame = &conn->in.frame;
     for (;;) {
         switch (frame_next(&conn->in, &input)) {
         case FRAME_WANTS_MORE:
             return true;
         case FRAME_HEAD:
-            if (!conn->in.frame.masked) { // RFC 6455 §5.1
-                protocol_error(output);
+            if (!frame->masked) { // RFC 6455 §5.1
+                close_say(output, CLOSE_PROTOCOL_ERROR);
                 return false;
             }
             if (is_answered(conn))
-                head_echo(&conn->in.frame, output);
+                head_echo(frame, output);
+            else if (conn->member &&
+                     (frame->opcode == OPCODE_TEXT || frame->opcode == OPCODE_BINARY))
+                room_message_begin(conn->member, frame->opcode);
             break;
         case FRAME_PAYLOAD:
-            if (is_answered(conn))
+            if (is_answered(conn)) {
                 payload_echo(&conn->in, output);
+            } else if (is_collected(conn) && !payload_collect(conn->member, &conn->in)) {
+                close_say(output, CLOSE_TOO_BIG);
+                return false;
+            }
             break;
         case FRAME_END:
-            if (conn->in.frame.opcode == OPCODE_CLOSE)
+            if (frame->opcode == OPCODE_CLOSE)
                 return false;
+            if (is_collected(conn) && frame->fin)
+                room_message_say(conn->member);
             break;
         case FRAME_BROKEN:
-            protocol_error(output);
+            close_say(output, CLOSE_PROTOCOL_ERROR);
             return false;
         }
     }
@@ -320,6 +402,17 @@ static void input_take(struct echo_conn *conn, struct str input) {
     send_output(conn, &output);
     if (!goes_on && conn->state == ECHO_OPEN)
         finish(conn);
+}
+
+static void member_deliver(struct room_member *member, const uint8_t *frame, size_t n) {
+    struct echo_conn *conn = member->owner;
+    if (conn->state != ECHO_OPEN)
+        return;
+    struct output output = {.bytes = (uint8_t *)frame, .n = n};
+    if (chain_length(&conn->out) + n > ROOM_BACKLOG_MAX)
+        end(conn);
+    else
+        send_output(conn, &output);
 }
 
 // --- being a source ---------------------------------------------------------------------------
@@ -429,11 +522,6 @@ static void join(struct echo_conn *conn) {
     struct worker *worker = conn->server->worker;
     if (conn->rx.submitted || conn->tx.submitted || conn->again.queued)
         return;
-    DL_DELETE(conn->server->conns, conn);
-    chain_clear(&worker->chunks, &conn->out);
-    if (conn->head)
-        chunk_put(&worker->chunks, conn->head);
     ring_close_socket(worker->ring, conn->fd);
-    free(conn->source);
-    free(conn);
+    conn_free(conn);
 }

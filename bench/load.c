@@ -23,7 +23,8 @@ enum {
 
 // Counters of all threads at one moment.
 struct snapshot {
-    uint64_t at_ns, echoes, opened, settled, open, failed;
+    uint64_t at_ns, echoes, opened, settled, open, failed, asked;
+    size_t drained; // threads that send nothing any more
     struct traffic traffic;
     uint64_t cpu_ns, server_cpu_ns;
     uint64_t thread_cpu_ns[THREADS_MAX];
@@ -117,6 +118,8 @@ static void snapshot_take(const struct load *load, struct snapshot *snapshot) {
         snapshot->opened += counter_read(&stats->opened);
         snapshot->settled += counter_read(&stats->settled);
         snapshot->open += counter_read(&stats->open);
+        snapshot->asked += counter_read(&stats->asked);
+        snapshot->drained += counter_read(&stats->phase) >= PHASE_DRAIN;
         traffic_add(&snapshot->traffic, &stats->traffic);
         snapshot->failed += failure_total(&stats->failures);
         snapshot->thread_cpu_ns[i] = loader_cpu_ns(load->loaders[i]);
@@ -201,6 +204,30 @@ static double busiest_thread(const struct load *load, const struct snapshot *bef
     return (double)most_ns / (double)(after->at_ns - before->at_ns);
 }
 
+// Waits until all others have got what each has sent: until nothing has come for the timeout, at
+// the most. Returns how many deliveries are missing.
+static uint64_t drain(struct load *load) {
+    const struct load_plan *plan = &load->settings->plan;
+    schedule_enter(&load->schedule, PHASE_DRAIN);
+    uint64_t received = 0, moved_ns = clock_now_ns();
+    for (;;) {
+        struct snapshot now;
+        snapshot_take(load, &now);
+        uint64_t expected = now.asked * (plan->connections - 1);
+        if (now.open < plan->connections) // who has gone is a failure, and gets nothing more
+            return 0;
+        if (now.drained == load->loader_count && now.traffic.received >= expected)
+            return 0;
+        if (now.traffic.received != received || now.drained < load->loader_count)
+            moved_ns = now.at_ns;
+        if (now.at_ns - moved_ns >= plan->timeout_ms * NS_PER_MS)
+            return expected - now.traffic.received;
+        received = now.traffic.received;
+        pause_ms(POLL_MS);
+        live_show(load);
+    }
+}
+
 static void window(struct load *load, struct load_result *result) {
     const struct load_settings *settings = load->settings;
     struct schedule *schedule = &load->schedule;
@@ -217,6 +244,8 @@ static void window(struct load *load, struct load_result *result) {
     snapshot_take(load, &after);
     result->memory_open = process_memory_take(&settings->server);
     struct core_sample cores_after = core_sample_take();
+    if (settings->plan.mode == LOAD_BROADCAST)
+        result->stats.unanswered += drain(load);
     schedule_enter(schedule, PHASE_STOP);
 
     result->seconds = seconds_between(&before, &after);

@@ -74,8 +74,8 @@ static void pace(struct pacer *pacer, uint64_t sequence);
 static const struct client_events client_events = {
     .opened = client_opened, .received = client_received, .ended = client_ended};
 
-const char *const load_mode_names[] = {"ping-pong", "open-loop", "hold",        "storm",
-                                       "upload",    "download",  "slow-reader", NULL};
+const char *const load_mode_names[] = {"ping-pong", "open-loop",   "hold",      "storm", "upload",
+                                       "download",  "slow-reader", "broadcast", NULL};
 
 // --- scenarios --------------------------------------------------------------------------------
 
@@ -100,9 +100,18 @@ static void send_one(struct loader *loader, struct client *client) {
     send_now(client);
 }
 
+// How many clients thread `index` has.
+static size_t share_of(const struct load_plan *plan, uint64_t index) {
+    return (plan->connections + plan->threads - 1 - index) / plan->threads;
+}
+
+static double interval_ns(const struct load_plan *plan) {
+    return (double)NS_PER_S / (double)plan->rate;
+}
+
 static void pacer_begin(struct loader *loader) {
-    // The threads take turns as well: each begins one message later than the one before it.
-    double every_ns = (double)NS_PER_S / (double)loader->plan->rate;
+    // The threads take turns: each begins one message later than the one before it.
+    double every_ns = interval_ns(loader->plan);
     uint64_t base_ns = loader->schedule->run_ns + (uint64_t)(every_ns * loader->index);
     int result = pacer_start(&loader->pacer, &loader->worker, base_ns,
                              every_ns * (double)loader->plan->threads, pace);
@@ -113,17 +122,23 @@ static void pacer_begin(struct loader *loader) {
 static void pace(struct pacer *pacer, uint64_t sequence) {
     struct loader *loader = container_of(pacer, struct loader, pacer);
     struct client *client = &loader->clients[sequence % loader->client_count];
-    if (client->state == CLIENT_OPEN)
-        client_ask(client);
-    else
+    if (client->state != CLIENT_OPEN) {
         counter_add(&loader->stats.unanswered, 1);
+        return;
+    }
+    counter_add(&loader->stats.asked, 1);
+    client_ask(client);
 }
 
-// The clients take turns, so the time a message was due follows from its number on its client.
+// The clients of a thread take turns, so when a message was due follows from who sent it, whoever
+// that is, and its number there.
 static uint64_t due_ns(const struct loader *loader, const struct client *client) {
-    size_t place = (size_t)(client - loader->clients);
-    uint64_t number = client->dialog.received - 1;
-    return pacer_due_ns(&loader->pacer, number * loader->client_count + place);
+    const struct load_plan *plan = loader->plan;
+    uint64_t thread = client->dialog.from % plan->threads;
+    uint64_t place = client->dialog.from / plan->threads;
+    uint64_t turn = client->dialog.number * share_of(plan, thread) + place;
+    return loader->schedule->run_ns +
+           (uint64_t)(interval_ns(plan) * (double)(turn * plan->threads + thread));
 }
 
 static void close_at_once(struct loader *loader, struct client *client) {
@@ -155,6 +170,7 @@ static const struct scenario scenarios[] = {
     [LOAD_UPLOAD] = {.run = stream_begin},
     [LOAD_DOWNLOAD] = {0},
     [LOAD_SLOW] = {.beat = read_slowly},
+    [LOAD_BROADCAST] = {.run = pacer_begin, .asked_ns = due_ns},
 };
 
 static enum dialog_part part_of(enum load_mode mode) {
@@ -164,6 +180,8 @@ static enum dialog_part part_of(enum load_mode mode) {
     case LOAD_DOWNLOAD:
     case LOAD_SLOW:
         return PART_RECEIVER;
+    case LOAD_BROADCAST:
+        return PART_PEER;
     default:
         return PART_ECHOED;
     }
@@ -181,7 +199,7 @@ static void source_choose(struct client *client, const struct target *target, ui
 
 static int clients_make(struct loader *loader) {
     const struct load_plan *plan = loader->plan;
-    size_t count = (plan->connections + plan->threads - 1 - loader->index) / plan->threads;
+    size_t count = share_of(plan, loader->index);
     loader->clients = calloc(count, sizeof *loader->clients);
     loader->setup.write_buffer = malloc(CHANNEL_WRITE_MAX);
     if (!loader->clients || !loader->setup.write_buffer)
@@ -217,6 +235,8 @@ struct loader *loader_start(const struct load_plan *plan, const struct schedule 
                                           .reads_when_told = plan->mode == LOAD_SLOW,
                                           .random.state = clock_now_ns() + index};
     loader->setup.dialog = (struct dialog_setup){.part = part_of(plan->mode),
+                                                 .opcode = plan->opcode,
+                                                 .peer_count = plan->connections,
                                                  .sizes = &plan->sizes,
                                                  .random = &loader->setup.random,
                                                  .traffic = &loader->stats.traffic};
@@ -373,7 +393,8 @@ static void client_received(struct client *client) {
     struct loader *loader = client->owner;
     if (!loader->scenario->asked_ns)
         return;
-    counter_add(&loader->stats.echoes, 1);
+    if (loader->plan->mode != LOAD_BROADCAST)
+        counter_add(&loader->stats.echoes, 1);
     uint64_t asked_ns = loader->scenario->asked_ns(loader, client);
     if (is_counted(loader, asked_ns))
         histogram_add(&loader->stats.latency, clock_now_ns() - asked_ns);
@@ -385,10 +406,12 @@ static void phase_enter(struct loader *loader, enum load_phase phase) {
     loader->phase = phase;
     if (phase == PHASE_RUN && loader->scenario->run)
         loader->scenario->run(loader);
+    if (phase >= PHASE_DRAIN)
+        pacer_stop(&loader->pacer);
+    counter_set(&loader->stats.phase, phase);
     if (phase != PHASE_STOP)
         return;
     loader->stop_ms = loader->worker.now_ms;
-    pacer_stop(&loader->pacer);
     for (size_t i = 0; i < loader->client_count; i++) {
         client_close(&loader->clients[i]);
         if (loader->setup.reads_when_told) // what lies in the way of the Close has to be read

@@ -4,7 +4,8 @@
 //
 // All threads follow one schedule, which the main thread writes: RAMP (connections are opened, a
 // bounded number at a time) → RUN (the scenario plays; what falls between `start_ns` and `end_ns`
-// counts) → STOP (echoes that are due are waited for, connections close) → the threads end.
+// counts) → in a broadcast, DRAIN (what was sent still comes in) → STOP (echoes that are due are
+// waited for, connections close) → the threads end.
 #ifndef RINGWAY_BENCH_LOADER_H
 #define RINGWAY_BENCH_LOADER_H
 
@@ -26,12 +27,13 @@ enum load_mode {
     LOAD_UPLOAD,    // messages without end to a sink
     LOAD_DOWNLOAD,  // messages without end from a source
     LOAD_SLOW,      // the same, read slowly or not at all
+    LOAD_BROADCAST, // messages at a fixed rate, each of which all others get
 };
 
 // The names of the modes, in their order; NULL ends it.
 extern const char *const load_mode_names[];
 
-enum load_phase { PHASE_RAMP, PHASE_RUN, PHASE_STOP };
+enum load_phase { PHASE_RAMP, PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
 
 // Written by the main thread: the times first, then the phase that gives them out.
 struct schedule {
@@ -54,7 +56,8 @@ struct load_plan {
     enum load_mode mode;
     uint64_t connections, threads;
     struct size_mix sizes;
-    uint64_t rate;       // LOAD_OPEN_LOOP: messages a second, of all connections together
+    uint8_t opcode;      // of messages: OPCODE_TEXT or OPCODE_BINARY
+    uint64_t rate;       // messages a second, of all connections together; 0 = unpaced
     uint64_t read_bytes; // LOAD_SLOW: read by each connection in a second
     uint64_t ramp_ms;    // connections are opened over this time; 0 = as fast as they open
     uint64_t timeout_ms;
@@ -66,6 +69,8 @@ struct load_plan {
 // Written by the loader's thread. Others read counters at any time through counter_read(), the
 // histograms once the thread has ended.
 struct load_stats {
+    uint64_t phase;   // enum load_phase, as acted upon
+    uint64_t asked;   // messages at a rate that were asked for
     uint64_t opened;  // upgrades done
     uint64_t resumed; // of them, with a TLS session resumed
     uint64_t settled; // first attempts that ended either way

@@ -38,6 +38,7 @@ static const struct work *work_of(const struct load_settings *settings) {
     case LOAD_UPLOAD:
     case LOAD_DOWNLOAD:
     case LOAD_SLOW:
+    case LOAD_BROADCAST:
         return &messages;
     default:
         return &echoes;
@@ -134,6 +135,10 @@ static void rates_print(FILE *out, const struct load_settings *settings,
                         const struct load_result *result) {
     if (settings->plan.mode == LOAD_STORM)
         fprintf(out, "upgrades    %.0f/s\n", rate(result->opened, result));
+    else if (settings->plan.mode == LOAD_BROADCAST)
+        fprintf(out, "broadcasts  %.0f/s sent, %.0f/s delivered, %.1f MB/s\n",
+                rate(result->traffic.sent, result), rate(result->traffic.received, result),
+                rate(bytes_one_way(result), result) / 1e6);
     else if (work_of(settings) == &messages)
         fprintf(out, "messages    %.0f/s one way, %.1f MB/s\n",
                 rate(messages_one_way(result), result), rate(bytes_one_way(result), result) / 1e6);

@@ -27,7 +27,6 @@ struct server_thread {
     const struct serve_settings *settings;
     pthread_t thread;
     int index;
-    int listener;
     int result; // of the worker's loop
     struct worker worker;
     struct echo_server echo;
@@ -51,7 +50,7 @@ static void *thread_run(void *subject) {
     if (thread->result == 0) {
         thread->beat.fired = beat_fired;
         timer_set(&worker->timers, &thread->beat, worker->now_ms + BEAT_MS);
-        echo_server_start(&thread->echo, worker, thread->listener);
+        echo_server_start(&thread->echo, worker);
         thread->result = worker_loop(worker);
         worker_close(worker);
         echo_server_clear(&thread->echo);
@@ -80,12 +79,18 @@ static int listener_open(struct sockaddr_storage *address) {
     return error;
 }
 
-static bool listeners_open(struct server_thread *threads, const struct serve_settings *settings,
-                           char *why, size_t why_size) {
+// Fills `threads`, which are zeroed, with what each needs from before its start.
+static bool threads_prepare(struct server_thread *threads, struct inbox *inboxes,
+                            const struct serve_settings *settings, char *why, size_t why_size) {
     struct sockaddr_storage address = settings->address;
     char text[ADDRESS_TEXT_MAX];
-    for (uint64_t i = 0; i < settings->threads; i++)
-        threads[i].listener = -1;
+    for (uint64_t i = 0; i < settings->threads; i++) {
+        int result = inbox_open(&inboxes[i]);
+        if (result < 0) {
+            snprintf(why, why_size, "cannot make a pipe: %s", strerror(-result));
+            return false;
+        }
+    }
     for (uint64_t i = 0; i < settings->threads; i++) {
         int fd = listener_open(&address);
         if (fd < 0) {
@@ -94,7 +99,10 @@ static bool listeners_open(struct server_thread *threads, const struct serve_set
             return false;
         }
         threads[i] = (struct server_thread){
-            .settings = settings, .index = (int)i, .listener = fd, .result = 0};
+            .settings = settings,
+            .index = (int)i,
+            .echo = {
+                .listener = fd, .inboxes = inboxes, .inbox_count = settings->threads, .index = i}};
     }
     address_format((struct sockaddr *)&address, text);
     printf("echo backend on ws://%s, %llu thread%s\n", text, (unsigned long long)settings->threads,
@@ -138,17 +146,20 @@ static bool threads_run(struct server_thread *threads, uint64_t count, char *why
 
 bool serve_run(const struct serve_settings *settings, char *why, size_t why_size) {
     struct server_thread *threads = calloc(settings->threads, sizeof *threads);
-    if (!threads) {
+    struct inbox *inboxes = calloc(settings->threads, sizeof *inboxes);
+    bool is_good = threads && inboxes;
+    if (!is_good)
         snprintf(why, why_size, "out of memory");
-        return false;
-    }
     files_allow();
     pattern_init();
-    bool is_good = listeners_open(threads, settings, why, why_size) &&
-                   threads_run(threads, settings->threads, why, why_size);
-    for (uint64_t i = 0; i < settings->threads; i++)
-        if (threads[i].listener >= 0)
-            close(threads[i].listener);
+    is_good = is_good && threads_prepare(threads, inboxes, settings, why, why_size) &&
+              threads_run(threads, settings->threads, why, why_size);
+    for (uint64_t i = 0; threads && inboxes && i < settings->threads; i++) {
+        if (threads[i].settings)
+            close(threads[i].echo.listener);
+        inbox_close(&inboxes[i]);
+    }
     free(threads);
+    free(inboxes);
     return is_good;
 }

@@ -17,9 +17,10 @@ enum backend_role backend_role_of(struct str path) {
     struct str rest = cut(&path, '?'), last = {0};
     while (rest.len > 0)
         last = cut(&rest, '/');
-    return str_eq(last, STR("sink"))     ? BACKEND_SINK
-           : str_eq(last, STR("source")) ? BACKEND_SOURCE
-                                         : BACKEND_ECHO;
+    return str_eq(last, STR("sink"))        ? BACKEND_SINK
+           : str_eq(last, STR("source"))    ? BACKEND_SOURCE
+           : str_eq(last, STR("broadcast")) ? BACKEND_BROADCAST
+                                            : BACKEND_ECHO;
 }
 
 bool source_start(struct source *source, struct str path) {
@@ -36,8 +37,10 @@ bool source_start(struct source *source, struct str path) {
     }
     if (!size_mix_parse(&source->sizes, size))
         return false;
-    source->setup = (struct dialog_setup){
-        .part = PART_SOURCE, .sizes = &source->sizes, .traffic = &source->traffic};
+    source->setup = (struct dialog_setup){.part = PART_SOURCE,
+                                          .opcode = OPCODE_BINARY,
+                                          .sizes = &source->sizes,
+                                          .traffic = &source->traffic};
     dialog_start(&source->dialog, connection, &source->setup);
     dialog_stream(&source->dialog);
     return true;

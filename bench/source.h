@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a backend does on a connection, by the last part of the request's path: echo every message,
-// take messages and say nothing ("/sink"), or send messages without end ("/source?size=64K", with
-// the sizes and connection number that ringway-bench load asks for and checks).
+// take messages and say nothing ("/sink"), send messages without end ("/source?size=64K", with the
+// sizes and connection number that ringway-bench load asks for and checks), or send each message to
+// all others at the same path ("/broadcast").
 #ifndef RINGWAY_BENCH_SOURCE_H
 #define RINGWAY_BENCH_SOURCE_H
 
 #include "bench/dialog.h"
 
-enum backend_role { BACKEND_ECHO, BACKEND_SINK, BACKEND_SOURCE };
+enum backend_role { BACKEND_ECHO, BACKEND_SINK, BACKEND_SOURCE, BACKEND_BROADCAST };
 
 // The role that a request's path, with its query, asks for.
 enum backend_role backend_role_of(struct str path);

@@ -37,7 +37,12 @@ class Server(Process):
 
 def python_echo(**environment):
     """python3-websockets; prints a JSON line when a connection ends."""
-    return Server([sys.executable, "-u", HERE / "servers" / "echo.py"], env=_with(environment))
+    return python_server("echo", **environment)
+
+
+def python_server(name, **environment):
+    """servers/NAME.py, by python3-websockets."""
+    return Server([sys.executable, "-u", HERE / "servers" / f"{name}.py"], env=_with(environment))
 
 
 def node_server(name, **environment):

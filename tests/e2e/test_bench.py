@@ -3,6 +3,8 @@
 not write, tells what a server does wrong, and measures honestly."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import pty
@@ -10,11 +12,12 @@ import ssl
 import subprocess
 import time
 
+import peers
 import pytest
 import websockets
 
 from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port
-from wire import BINARY, CLOSE, close_frame, frame, switch_protocols
+from wire import BINARY, CLOSE, PING, PONG, close_frame, frame, open_websocket, switch_protocols
 
 BENCH = PROGRAM.with_name("ringway-bench")
 
@@ -96,6 +99,58 @@ def test_echo_closes_on_an_unmasked_frame(bench_echo):
     asyncio.run(scenario())
 
 
+def test_broadcast_goes_to_all_others_of_the_same_path(bench_echo):
+    """On both threads of the server, wherever the kernel has put the connections."""
+    async def scenario():
+        async with contextlib.AsyncExitStack() as stack:
+            async def enter(path):
+                return await stack.enter_async_context(websockets.connect(
+                    f"ws://127.0.0.1:{bench_echo.port}{path}", max_size=None, compression=None))
+
+            rooms = {}
+            for path in ("/broadcast", "/a/broadcast", "/b/broadcast", "/c/broadcast"):
+                rooms[path] = [await enter(path), await enter(path + "?name=x"), await enter(path)]
+            for path, (speaker, *others) in rooms.items():
+                await speaker.send(["wör", "", path * 30_000])  # in fragments
+                await speaker.send(b"")
+                for other in others:
+                    assert await other.recv() == "wör" + path * 30_000
+                    assert await other.recv() == b""
+                await others[0].send(path)
+                assert await speaker.recv() == path  # the first message that comes back to it
+                await asyncio.wait_for(await speaker.ping(), PATIENCE_S)
+
+    asyncio.run(asyncio.wait_for(scenario(), PATIENCE_S))
+
+
+def test_broadcast_passes_whole_messages_on(bench_echo, client):
+    """Two speak at a time, a ping in between; the third gets one message after the other."""
+    wires = [client(bench_echo.port) for _ in range(3)]
+    for wire in wires:
+        open_websocket(wire, "/broadcast")
+    first, second, listener = wires
+    first.send(frame(BINARY, b"abc", fin=False, masked=True) + frame(PING, b"?", masked=True))
+    assert first.read_frame() == (0x80 | PONG, b"?")
+    second.send(frame(BINARY, b"xyz", masked=True))
+    assert listener.read_frame() == (0x80 | BINARY, b"xyz")
+    first.send(frame(0, b"def", masked=True))
+    assert listener.read_frame() == (0x80 | BINARY, b"abcdef")
+
+
+def test_broadcast_refuses_what_is_too_long_and_drops_who_does_not_read(bench_echo, client):
+    speaker, listener, deaf = (client(bench_echo.port, receive_buffer=4096) for _ in range(3))
+    for wire in (speaker, listener, deaf):
+        open_websocket(wire, "/broadcast")
+    message = bytes(3_000_000)
+    for _ in range(10):
+        speaker.send(frame(BINARY, message, masked=True))
+        assert listener.read_frame() == (0x80 | BINARY, message)
+    deaf.read_to_end()
+    assert len(deaf.received) < 10 * len(message)
+    speaker.send(frame(BINARY, bytes(5_000_000), masked=True)[:4_500_000])
+    assert speaker.read_frame() == (0x80 | CLOSE, b"\x03\xf1")
+
+
 # --- the load -------------------------------------------------------------------------------------
 
 
@@ -105,6 +160,7 @@ def test_echo_closes_on_an_unmasked_frame(bench_echo):
     ["-m", "hold"],
     ["-m", "storm"],
     ["-s", "0"],
+    ["--text", "-s", "300"],
 ])
 def test_load_is_content_with_a_good_server(bench_echo, options):
     code, result = load(f"ws://127.0.0.1:{bench_echo.port}/", *options)
@@ -149,6 +205,70 @@ def test_a_source_refuses_a_size_that_is_none(bench_echo, client):
     assert wire.read_response().status == 400
 
 
+@pytest.mark.parametrize("options", [[], ["--text", "-t", "3", "-s", "24,5K"]])
+def test_a_broadcast_reaches_all_others(bench_echo, options):
+    code, result = load(f"ws://127.0.0.1:{bench_echo.port}/{len(options)}/broadcast", "-m",
+                        "broadcast", "--rate", "100", *options, connections=20)
+    assert code == 0, result
+    assert result["received"] > 100 and result["latency"]["count"] > 100
+
+
+def test_a_broadcast_server_we_did_not_write_does_well(started):
+    server = started(peers.python_server, "broadcast")
+    code, result = load(f"ws://{server.address}/", "-m", "broadcast", "--rate", "100", "--text",
+                        connections=10)
+    assert code == 0 and result["received"] > 100, result
+
+
+def broadcaster(change):
+    """A script of a server for two clients; `change` makes the list of messages to deliver of each
+    one that comes."""
+    wires = []
+
+    def pass_on(wire):
+        while True:
+            first, payload = wire.read_frame()
+            if first & 15 == CLOSE:
+                wire.send(frame(CLOSE, payload))
+                return
+            for message in change(payload):
+                for other in wires:
+                    if other is not wire:
+                        other.send(frame(first & 15, message))
+
+    def talk(wire):
+        switch_protocols(wire)
+        wires.append(wire)
+        with contextlib.suppress(AssertionError, OSError):  # who has noticed goes without a word
+            pass_on(wire)
+
+    return talk
+
+
+@pytest.mark.parametrize("change, kind", [
+    (lambda message: [message], None),
+    (lambda message: [message[:-1] + b"?"], "wrong_bytes"),
+    (lambda message: [message[:-1]], "wrong_bytes"),
+    (lambda message: [message + b"?"], "wrong_bytes"),
+    (lambda message: [b"f" + message[1:]], "wrong_bytes"),
+    (lambda message: [b"short"], "wrong_bytes"),
+])
+def test_a_broadcast_that_changes_messages_is_told(backend, change, kind):
+    server = backend(broadcaster(change))
+    code, result = load(f"ws://{server.address}/", "-m", "broadcast", "--rate", "50", connections=2)
+    assert code == (1 if kind else 0), result
+    assert set(result["failures"]) <= {kind, "ended"} and (kind in result["failures"]) == bool(kind)
+
+
+def test_a_broadcast_that_loses_messages_is_told(backend):
+    numbers = itertools.count()
+    server = backend(broadcaster(lambda message: [message] * (next(numbers) % 5 != 2)))
+    code, result = load(f"ws://{server.address}/", "-m", "broadcast", "--rate", "100",
+                        connections=2)
+    assert code == 1 and result["failures"] == {}, result
+    assert 0 < result["unanswered"] <= next(numbers) // 5 + 1
+
+
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
 def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
     url = gateway(plain_echo).url("/", scheme="wss")
@@ -162,6 +282,10 @@ def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
 @pytest.mark.parametrize("options, words", [
     (["-s", "128:0"], "--size"),
     (["--read-rate", "1K"], "--read-rate goes with"),
+    (["-m", "broadcast"], "need --rate"),
+    (["-m", "broadcast", "--rate", "1", "-s", "23"], "at least 24 bytes"),
+    (["-m", "broadcast", "--rate", "1", "-c", "1"], "two connections"),
+    (["-m", "download", "--text"], "--text does not go with"),
     (["--resume=yes"], "takes no value"),
 ])
 def test_what_makes_no_sense_is_refused(options, words):

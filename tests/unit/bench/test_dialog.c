@@ -23,8 +23,12 @@ static void start_as(enum dialog_part part, const char *size) {
     random_source.state = 3;
     traffic = (struct traffic){0};
     ck_assert(size_mix_parse(&sizes, str_from(size)));
-    setup = (struct dialog_setup){
-        .part = part, .sizes = &sizes, .random = &random_source, .traffic = &traffic};
+    setup = (struct dialog_setup){.part = part,
+                                  .opcode = OPCODE_BINARY,
+                                  .peer_count = 8,
+                                  .sizes = &sizes,
+                                  .random = &random_source,
+                                  .traffic = &traffic};
     dialog_start(&dialog, 5, &setup);
 }
 
@@ -273,6 +277,61 @@ START_TEST(a_sender_is_sent_nothing_and_stops_with_the_message_begun) {
 }
 END_TEST
 
+// What peer 5 says in one message, to peer `listener` of 8.
+static enum dialog_event peer_hears(uint64_t listener, size_t cut) {
+    start_as(PART_PEER, "100");
+    struct dialog other;
+    dialog_start(&other, listener, &setup);
+    dialog_send(&dialog);
+    size_t n = dialog_fill(&dialog, wire, sizeof wire);
+    uint8_t payload[100], relayed[128];
+    struct frame_reader reader = {0};
+    struct str input = {(const char *)wire, n};
+    while (frame_next(&reader, &input) != FRAME_PAYLOAD)
+        continue;
+    frame_mask(payload, (const uint8_t *)reader.payload.ptr, sizeof payload, reader.frame.key, 0);
+    n = frame_write(relayed, OPCODE_BINARY, true, payload, sizeof payload);
+    struct str first = {(const char *)relayed, cut},
+               second = {(const char *)relayed + cut, n - cut};
+    enum dialog_event event = dialog_take(&other, &first);
+    if (event == DIALOG_WANTS_MORE)
+        event = dialog_take(&other, &second);
+    if (event == DIALOG_MESSAGE) {
+        ck_assert_uint_eq(other.from, 5);
+        ck_assert_uint_eq(other.number, 0);
+    }
+    return event;
+}
+
+START_TEST(a_peer_knows_what_another_says_however_it_is_cut) {
+    for (size_t cut = 0; cut <= 102; cut++)
+        ck_assert_int_eq(peer_hears(7, cut), DIALOG_MESSAGE);
+}
+END_TEST
+
+START_TEST(a_peer_notices_its_own_message) {
+    ck_assert_int_eq(peer_hears(5, 0), DIALOG_WRONG);
+}
+END_TEST
+
+START_TEST(a_peer_notices_whom_there_is_not_and_what_is_no_stamp) {
+    static const char *const stamps[] = {
+        "000000080000000000000000", // there are eight, from 0 on
+        "0000000x0000000000000000",
+        " 00000010000000000000000",
+        "00000001000000000000000",
+    };
+    for (size_t i = 0; i < sizeof stamps / sizeof *stamps; i++) {
+        start_as(PART_PEER, "24");
+        size_t n = frame_write(wire, OPCODE_BINARY, true, stamps[i], strlen(stamps[i]));
+        ck_assert_int_eq(take(n), DIALOG_WRONG);
+    }
+    start_as(PART_PEER, "24");
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, "000000010000000000000000", 24)),
+                     DIALOG_MESSAGE);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("dialog");
     TCase *tests = tcase_create("dialog");
@@ -291,6 +350,9 @@ int main(void) {
     tcase_add_test(tests, a_source_answers_between_messages_and_ends_with_the_one_begun);
     tcase_add_test(tests, a_source_takes_no_unmasked_frame);
     tcase_add_test(tests, a_sender_is_sent_nothing_and_stops_with_the_message_begun);
+    tcase_add_test(tests, a_peer_knows_what_another_says_however_it_is_cut);
+    tcase_add_test(tests, a_peer_notices_its_own_message);
+    tcase_add_test(tests, a_peer_notices_whom_there_is_not_and_what_is_no_stamp);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
