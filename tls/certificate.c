@@ -30,6 +30,8 @@ struct tls_certificate {
     unsigned references;
     enum tls_key_kind key_kind;
     time_t not_before, not_after;
+    char *issuer;
+    bool self_signed;
     char **names;
     size_t name_count;
     WOLFSSL_CTX *contexts[VERSION_COUNT]; // by lowest version
@@ -147,6 +149,7 @@ void tls_certificate_free(struct tls_certificate *certificate) {
     for (size_t i = 0; i < certificate->name_count; i++)
         free(certificate->names[i]);
     free(certificate->names);
+    free(certificate->issuer);
     free(certificate);
 }
 
@@ -181,6 +184,7 @@ static bool leaf_read(struct loading *loading) {
 }
 
 static bool key_kind_read(struct loading *loading, const DecodedCert *decoded);
+static bool issuer_read(struct loading *loading, const DecodedCert *decoded);
 static bool names_read(struct loading *loading, const DecodedCert *decoded);
 static time_t date_read(const byte *encoded, int size);
 
@@ -190,7 +194,9 @@ static bool decoded_read(struct loading *loading, const DecodedCert *decoded) {
     certificate->not_after = date_read(decoded->afterDate, decoded->afterDateLen);
     if (certificate->not_before < 0 || certificate->not_after < 0)
         return chain_error(loading, "its time of validity cannot be decoded");
-    return key_kind_read(loading, decoded) && names_read(loading, decoded);
+    certificate->self_signed = decoded->selfSigned;
+    return key_kind_read(loading, decoded) && issuer_read(loading, decoded) &&
+           names_read(loading, decoded);
 }
 
 static int rsa_bits(const DecodedCert *decoded) {
@@ -219,6 +225,26 @@ static bool key_kind_read(struct loading *loading, const DecodedCert *decoded) {
     if (certificate->key_kind == TLS_KEY_RSA && rsa_bits(decoded) < RSA_MIN_BITS)
         return chain_error(loading, "its RSA key has less than 2048 bits");
     return true;
+}
+
+// Of "/C=US/O=Let's Encrypt/CN=R11", as wolfSSL writes names; empty when it has no such part.
+static struct str name_part(const char *name, const char *key) {
+    const char *at = strstr(name, key);
+    if (at == NULL)
+        return (struct str){"", 0};
+    at += strlen(key);
+    return (struct str){at, strcspn(at, "/")};
+}
+
+static bool issuer_read(struct loading *loading, const DecodedCert *decoded) {
+    struct str organisation = name_part(decoded->issuer, "/O=");
+    struct str common = name_part(decoded->issuer, "/CN=");
+    const char *between = organisation.len > 0 && common.len > 0 ? ", " : "";
+    if (asprintf(&loading->certificate->issuer, "%.*s%s%.*s", STR_ARG(organisation), between,
+                 STR_ARG(common)) >= 0)
+        return true;
+    loading->certificate->issuer = NULL;
+    return chain_error(loading, "out of memory");
 }
 
 // --- names -------------------------------------------------------------------------------------
@@ -384,6 +410,14 @@ size_t tls_certificate_name_count(const struct tls_certificate *certificate) {
 const char *tls_certificate_name(const struct tls_certificate *certificate, size_t index) {
     assert(index < certificate->name_count);
     return certificate->names[index];
+}
+
+const char *tls_certificate_issuer(const struct tls_certificate *certificate) {
+    return certificate->issuer;
+}
+
+bool tls_certificate_is_self_signed(const struct tls_certificate *certificate) {
+    return certificate->self_signed;
 }
 
 time_t tls_certificate_not_after(const struct tls_certificate *certificate) {

@@ -54,6 +54,13 @@ const char *tls_certificate_name(const struct tls_certificate *certificate, size
 // or without brackets); a wildcard stands for one label (RFC 6125 §6.4.3).
 bool tls_certificate_covers(const struct tls_certificate *certificate, const char *host);
 
+// Who issued it: organisation and common name, as far as it has them; "" when neither. Valid as
+// long as the certificate.
+const char *tls_certificate_issuer(const struct tls_certificate *certificate);
+
+// Whether it is its own issuer, as a placeholder is.
+bool tls_certificate_is_self_signed(const struct tls_certificate *certificate);
+
 // When it expires.
 time_t tls_certificate_not_after(const struct tls_certificate *certificate);
 

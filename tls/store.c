@@ -283,3 +283,15 @@ enum tls_pick_verdict tls_store_pick(const struct tls_store *store, const struct
     pick->host = &row->host;
     return TLS_PICK_FOUND;
 }
+
+// --- showing -----------------------------------------------------------------------------------
+
+void tls_store_each(const struct tls_store *store, tls_store_visit *visit, void *context) {
+    for (const struct host_row *row = store->hosts; row != NULL; row = row->hh.next) {
+        struct choice choice = host_choice(store, row, row->host.pattern);
+        if (choice.count == 0 && store->unknown_sni != UNKNOWN_SNI_REJECT)
+            choice = default_choice(store);
+        for (size_t i = 0; i < choice.count; i++)
+            visit(context, &row->host, choice.certificates[i]);
+    }
+}

@@ -77,4 +77,13 @@ void tls_store_add_common(struct tls_store *store, struct tls_certificate *certi
 enum tls_pick_verdict tls_store_pick(const struct tls_store *store, const struct tls_hello *hello,
                                      struct tls_pick *pick);
 
+// Called with a host pattern and one certificate that clients asking for it may get. Both are valid
+// as long as the store.
+typedef void tls_store_visit(void *context, const struct tls_host *host,
+                             const struct tls_certificate *certificate);
+
+// Visits each host pattern, in the order they were added, with each certificate it is served with,
+// the default one included where that is what its clients get. Any thread.
+void tls_store_each(const struct tls_store *store, tls_store_visit *visit, void *context);
+
 #endif

@@ -83,6 +83,31 @@ START_TEST(the_most_specific_host_wins) {
 }
 END_TEST
 
+static void shown_append(void *context, const struct tls_host *host,
+                         const struct tls_certificate *certificate) {
+    char *shown = context;
+    sprintf(shown + strlen(shown), "%s=%s ", host->pattern, tls_certificate_name(certificate, 0));
+}
+
+START_TEST(what_is_shown_is_what_is_served) {
+    for (enum unknown_sni unknown = UNKNOWN_SNI_DEFAULT; unknown <= UNKNOWN_SNI_REJECT; unknown++) {
+        char shown[500] = "";
+        struct tls_store *store = tls_store_new(unknown);
+        tls_store_each(store, shown_append, shown);
+        ck_assert_str_eq(shown, "");
+        add_site(store, "own.example", "own");
+        add_site(store, "*.b.example", NULL);
+        add_site(store, "lost.example", NULL);
+        tls_store_add_common(store, certificate_make("*.b.example"));
+        tls_store_each(store, shown_append, shown);
+        ck_assert_str_eq(shown, unknown == UNKNOWN_SNI_REJECT
+                                    ? "own.example=own *.b.example=*.b.example "
+                                    : "own.example=own *.b.example=*.b.example lost.example=own ");
+        tls_store_free(store);
+    }
+}
+END_TEST
+
 START_TEST(common_certificates_serve_sites_without_own) {
     struct tls_store *store = tls_store_new(UNKNOWN_SNI_REJECT);
     add_site(store, "a.example", NULL);
@@ -328,6 +353,7 @@ int main(void) {
     TCase *pick = tcase_create("pick"), *loading = tcase_create("load");
     tls_library_init();
     tcase_add_test(pick, the_most_specific_host_wins);
+    tcase_add_test(pick, what_is_shown_is_what_is_served);
     tcase_add_test(pick, common_certificates_serve_sites_without_own);
     tcase_add_test(pick, of_a_site_s_certificates_the_one_made_out_to_the_name_wins);
     tcase_add_test(pick, of_two_common_certificates_the_one_that_lasts_longer_is_served);
