@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 // The main ring has a handful of operations; it needs no room for traffic.
@@ -52,6 +53,23 @@ static void snapshot_released(struct ring_note *note) {
     malloc_trim(0); // old settings can be large: give their memory back
 }
 
+// Puts what is not NULL in the place of what was in force.
+static void replace(struct gateway *gateway, struct settings *settings,
+                    struct resolve_table *resolved) {
+    struct settings *old_settings = settings ? gateway->settings : NULL;
+    struct resolve_table *old_resolved = resolved ? gateway->resolved : NULL;
+    pthread_mutex_lock(&gateway->lock);
+    if (settings)
+        gateway->settings = settings;
+    if (resolved)
+        gateway->resolved = resolved;
+    pthread_mutex_unlock(&gateway->lock);
+    if (old_settings)
+        settings_drop(old_settings, &gateway->site_counts);
+    if (old_resolved)
+        resolve_table_drop(old_resolved);
+}
+
 // --- names ------------------------------------------------------------------------------------
 
 // On the resolver's thread.
@@ -75,8 +93,7 @@ static void names_arrived(struct op *op, int result, uint8_t *buffer) {
     pthread_mutex_unlock(&gateway->resolved_lock);
     // One that was made for the file before this one is old news.
     if (table && gateway->stops == 0 && resolve_table_covers(table, gateway->settings->config)) {
-        resolve_table_drop(gateway->resolved);
-        gateway->resolved = resolve_table_hold(table);
+        replace(gateway, NULL, resolve_table_hold(table));
         log_line(LOG_INFO, NULL, "addresses of upstream servers have changed");
         if (!publish(gateway))
             log_line(LOG_ERROR, NULL, "out of memory: the old addresses stay in use");
@@ -175,8 +192,7 @@ static void certificates_arrived(struct op *op, int result, uint8_t *buffer) {
     problems_log(&problems, gateway->options.config_path);
     problems_free(&problems);
     if (settings) {
-        settings_drop(gateway->settings, &gateway->site_counts);
-        gateway->settings = settings;
+        replace(gateway, settings, NULL);
         if (publish(gateway))
             log_line(LOG_INFO, NULL, "certificates have been renewed");
         else
@@ -193,11 +209,14 @@ static int certificates_watch(struct gateway *gateway) {
         return 0;
     if (!gateway->acme) {
         gateway->acme_event = eventfd(0, EFD_CLOEXEC);
-        int error = gateway->acme_event < 0
-                        ? -errno
-                        : acme_start(&gateway->acme, certificates_changed, gateway);
+        struct acme *acme;
+        int error =
+            gateway->acme_event < 0 ? -errno : acme_start(&acme, certificates_changed, gateway);
         if (error)
             return error;
+        pthread_mutex_lock(&gateway->lock);
+        gateway->acme = acme;
+        pthread_mutex_unlock(&gateway->lock);
         gateway->acme_op.done = certificates_arrived;
         ring_read(gateway->worker.ring, &gateway->acme_op, gateway->acme_event,
                   &gateway->acme_event_value, sizeof gateway->acme_event_value);
@@ -211,6 +230,7 @@ static int certificates_watch(struct gateway *gateway) {
 // Everything is checked and opened before anything changes.
 bool gateway_reload(struct gateway *gateway, struct problems *problems) {
     struct listen_set listens;
+    struct admin admin;
     struct config *config = config_load(gateway->options.config_path, problems);
     if (!config)
         return false;
@@ -225,18 +245,22 @@ bool gateway_reload(struct gateway *gateway, struct problems *problems) {
         settings_drop(settings, &gateway->site_counts);
         return false;
     }
-    struct resolve_table *resolved = resolve_table_make(config, gateway->resolved);
-    if (!resolved) {
-        problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0}, "out of memory");
+    if (admin_prepare(&admin, &gateway->admin, config, gateway, problems) < 0) {
         listen_set_undo(&listens);
         settings_drop(settings, &gateway->site_counts);
         return false;
     }
-    settings_drop(gateway->settings, &gateway->site_counts);
-    gateway->settings = settings;
+    struct resolve_table *resolved = resolve_table_make(config, gateway->resolved);
+    if (!resolved) {
+        problems_add(problems, PROBLEM_ERROR, (struct conf_pos){0}, "out of memory");
+        admin_undo(&admin, &gateway->admin);
+        listen_set_undo(&listens);
+        settings_drop(settings, &gateway->site_counts);
+        return false;
+    }
+    replace(gateway, settings, resolved);
     listen_set_commit(&gateway->listens, &listens);
-    resolve_table_drop(gateway->resolved);
-    gateway->resolved = resolved;
+    admin_commit(&gateway->admin, &admin);
     resolver_watch(gateway->resolver, resolved, config->resolve_every_ms);
     tickets_schedule(gateway);
     pid_file_update(gateway, config);
@@ -284,6 +308,7 @@ static bool reload(struct gateway *gateway, struct problems *problems) {
 
 static void stop(struct gateway *gateway) {
     bool first = gateway->stops++ == 0;
+    atomic_store(&gateway->state, REPORT_DRAINING);
     unsigned drain_ms = gateway->settings->config->drain_ms;
     if (first)
         log_line(LOG_INFO, NULL, "stopping: connections have %u ms to finish", drain_ms);
@@ -309,27 +334,12 @@ static void signal_arrived(struct op *op, int result, uint8_t *buffer) {
     ring_read(gateway->worker.ring, op, gateway->signals, &gateway->signal, sizeof gateway->signal);
 }
 
-static void print_status(struct gateway *gateway, FILE *out) {
-    struct counters sum;
-    struct ring_counters rings;
-    gateway_counters(gateway, &sum, &rings);
-    fprintf(
-        out, "connections %lu\n",
-        (unsigned long)atomic_load_explicit(&gateway->shared.connections, memory_order_relaxed));
-    fprintf(out, "snapshots %u\n", gateway->generation);
-#define PRINT_COUNTER(name, help) fprintf(out, #name " %lu\n", (unsigned long)sum.name);
-    COUNTERS(PRINT_COUNTER)
-#undef PRINT_COUNTER
-    fprintf(out, "ring_completions %lu\n", (unsigned long)rings.completions);
-    fprintf(out, "ring_submissions_delayed %lu\n", (unsigned long)rings.submissions_delayed);
-    fprintf(out, "ring_completions_overflowed %lu\n", (unsigned long)rings.completions_overflowed);
-    fprintf(out, "ring_buffers_exhausted %lu\n", (unsigned long)rings.buffers_exhausted);
-}
-
 static bool command(void *context, const char *name, FILE *out) {
     struct gateway *gateway = context;
     if (strcmp(name, "status") == 0) {
-        print_status(gateway, out);
+        struct report_value values[REPORT_VALUES];
+        report_values(gateway, values);
+        report_values_print(values, out);
         return true;
     }
     if (strncmp(name, "cert ", 5) == 0)
@@ -353,17 +363,16 @@ void gateway_counters(const struct gateway *gateway, struct counters *sum,
         const struct proxy *proxy = &gateway->proxies[i];
         counters_sum(sum, &proxy->counters);
         const struct ring_counters *ring = &proxy->worker.ring_counters;
-        rings->completions += __atomic_load_n(&ring->completions, __ATOMIC_RELAXED);
-        rings->submissions_delayed += __atomic_load_n(&ring->submissions_delayed, __ATOMIC_RELAXED);
-        rings->completions_overflowed +=
-            __atomic_load_n(&ring->completions_overflowed, __ATOMIC_RELAXED);
-        rings->buffers_exhausted += __atomic_load_n(&ring->buffers_exhausted, __ATOMIC_RELAXED);
+#define RING_COUNTER_SUM(name, help) rings->name += __atomic_load_n(&ring->name, __ATOMIC_RELAXED);
+        RING_COUNTERS(RING_COUNTER_SUM)
+#undef RING_COUNTER_SUM
     }
 }
 
 static void each_second(struct worker *worker) {
     (void)worker;
     log_peer_tick();
+    admin_sweep(&the_gateway->admin);
 }
 
 static void worker_ended(struct ring_note *note) {
@@ -475,6 +484,15 @@ static bool settings_start(struct gateway *gateway, struct config *config,
     return true;
 }
 
+// Early, so that probes are answered while names are being looked up.
+static bool admin_start(struct gateway *gateway, struct problems *problems) {
+    struct admin admin;
+    if (admin_prepare(&admin, &gateway->admin, gateway->settings->config, gateway, problems) < 0)
+        return false;
+    admin_commit(&gateway->admin, &admin);
+    return true;
+}
+
 static bool start(struct gateway *gateway, struct config *config) {
     struct problems problems = {0};
     int error = log_open(&config->log);
@@ -486,7 +504,7 @@ static bool start(struct gateway *gateway, struct config *config) {
     bool good = error == 0 && signals_open(gateway) == 0;
     if (!good)
         config_free(config);
-    good = good && settings_start(gateway, config, &problems);
+    good = good && settings_start(gateway, config, &problems) && admin_start(gateway, &problems);
     problems_log(&problems, config->path);
     problems_free(&problems);
     return good && names_start(gateway) == 0 && pid_file_update(gateway, config) &&
@@ -514,6 +532,7 @@ static void say_ready(const struct gateway *gateway) {
 
 static void end(struct gateway *gateway) {
     control_close(&gateway->control);
+    admin_close(&gateway->admin);
     if (gateway->acme)
         acme_stop(gateway->acme);
     if (gateway->resolver)
@@ -540,6 +559,8 @@ int gateway_run(const struct gateway_options *options, struct config *config) {
     static struct gateway gateway;
     the_gateway = &gateway;
     gateway.options = *options;
+    gateway.started_at = time(NULL);
+    pthread_mutex_init(&gateway.lock, NULL);
     pthread_mutex_init(&gateway.resolved_lock, NULL);
     raise_file_limit();
     if (tls_library_init() < 0) {
@@ -562,6 +583,7 @@ int gateway_run(const struct gateway_options *options, struct config *config) {
         log_line(LOG_ERROR, NULL, "out of memory");
         return 1;
     }
+    atomic_store(&gateway.state, REPORT_SERVING);
     say_ready(&gateway);
     if (certificates_watch(&gateway) < 0)
         log_line(LOG_ERROR, NULL, "acme could not be started: no certificates are renewed");

@@ -4,13 +4,16 @@
 // control socket, names being resolved, certificates being got, ticket keys being rotated.
 //
 // Life: `gateway_run` from start to the last connection. Everything in here is the main thread's,
-// except `resolved_pending`, which the resolver's thread fills.
+// except `resolved_pending`, which the resolver's thread fills, and what the admin endpoint's
+// threads read (app/report.h): they hold `lock` for what main replaces.
 #ifndef RINGWAY_APP_GATEWAY_H
 #define RINGWAY_APP_GATEWAY_H
 
 #include "acme/acme.h"
+#include "app/admin.h"
 #include "app/control.h"
 #include "app/listen.h"
+#include "app/report.h"
 #include "route/resolver.h"
 #include "ws/proxy.h"
 
@@ -26,8 +29,11 @@ struct gateway {
     struct worker worker; // the main thread's loop
     struct shared shared;
     struct proxy *proxies;
-    unsigned running; // workers that have not ended
+    unsigned running;     // workers that have not ended
+    pthread_mutex_t lock; // held by main to set the next three, by others to read them
     struct settings *settings;
+    struct resolve_table *resolved;
+    struct acme *acme; // NULL: not started
     struct site_count *site_counts;
     struct listen_set listens;
     struct tls_tickets *tickets;
@@ -36,21 +42,22 @@ struct gateway {
     struct log_file access_file;
     struct control_server control;
     struct resolver *resolver;
-    struct resolve_table *resolved;
     struct resolve_table *resolved_pending; // guarded by resolved_lock
     pthread_mutex_t resolved_lock;
     int resolved_event; // eventfd: resolved_pending has been filled
     uint64_t resolved_event_value;
     struct op resolved_op;
-    struct acme *acme; // NULL: not started
-    int acme_event;    // eventfd: the state folder has a new certificate
+    int acme_event; // eventfd: the state folder has a new certificate
     uint64_t acme_event_value;
     struct op acme_op;
     int signals; // signalfd
     struct signalfd_siginfo signal;
     struct op signal_op;
-    unsigned generation; // counts the snapshots
-    unsigned stops;      // stop signals received
+    struct admin admin;
+    _Atomic enum report_state state; // threads that see REPORT_SERVING may take reports
+    time_t started_at;
+    atomic_uint generation; // counts the snapshots
+    unsigned stops;         // stop signals received
 };
 
 // Runs the gateway with `config`, which it takes over, until it is told to stop. Returns the exit

@@ -36,15 +36,21 @@ static int try_listen(const struct conf_listen *listen_conf, enum sharing sharin
     return -error;
 }
 
-// Two processes with SO_REUSEPORT would silently share an address: a first bind without it tells
-// whether someone else has it.
-static int check_free(const struct conf_listen *listen_conf) {
+// A socket bound without SO_REUSEPORT, or negative errno.
+static int bind_alone(const struct conf_listen *listen_conf) {
     int fd;
     for (int tries = 0; (fd = try_listen(listen_conf, ALONE)) == -EADDRINUSE; tries++) {
         if (tries == IN_USE_TRIES)
-            return fd;
+            break;
         usleep(IN_USE_WAIT_US);
     }
+    return fd;
+}
+
+// Two processes with SO_REUSEPORT would silently share an address: a first bind without it tells
+// whether someone else has it.
+static int check_free(const struct conf_listen *listen_conf) {
+    int fd = bind_alone(listen_conf);
     if (fd < 0)
         return fd;
     close(fd);
@@ -62,6 +68,25 @@ static const char *advice(int error) {
     default:
         return "";
     }
+}
+
+static void report(const struct conf_listen *listen_conf, int error, struct problems *problems) {
+    char text[ADDRESS_TEXT_MAX];
+    address_format((const struct sockaddr *)&listen_conf->address, text);
+    problems_add(problems, PROBLEM_ERROR, listen_conf->pos, "cannot listen on %s: %s%s", text,
+                 strerror(-error), advice(error));
+}
+
+int listen_alone(const struct conf_listen *listen_conf, struct problems *problems) {
+    int fd = bind_alone(listen_conf);
+    if (fd >= 0 && listen(fd, BACKLOG) < 0) {
+        int error = errno;
+        close(fd);
+        fd = -error;
+    }
+    if (fd < 0)
+        report(listen_conf, fd, problems);
+    return fd;
 }
 
 static const struct listen_socket *find(const struct listen_set *set,
@@ -114,10 +139,7 @@ int listen_set_prepare(struct listen_set *next, const struct listen_set *current
         int error = prepare_one(next, current, listen_conf);
         if (error == 0)
             continue;
-        char text[ADDRESS_TEXT_MAX];
-        address_format((const struct sockaddr *)&listen_conf->address, text);
-        problems_add(problems, PROBLEM_ERROR, listen_conf->pos, "cannot listen on %s: %s%s", text,
-                     strerror(-error), advice(error));
+        report(listen_conf, error, problems);
         good = false;
     }
     if (good)

@@ -34,4 +34,8 @@ void listen_set_undo(struct listen_set *next);
 // Frees the table; the sockets stay the workers'.
 void listen_set_free(struct listen_set *set);
 
+// A listening socket of its own, not shared with other threads or processes; the caller closes it.
+// Negative errno, which has been reported.
+int listen_alone(const struct conf_listen *listen_conf, struct problems *problems);
+
 #endif

@@ -140,3 +140,10 @@ bool address_to_in6(const struct sockaddr *address, struct in6_addr *out) {
     memcpy(&out->s6_addr[12], &in->sin_addr, sizeof(in->sin_addr));
     return true;
 }
+
+bool address_is_loopback(const struct sockaddr *address) {
+    struct in6_addr bits;
+    if (!address_to_in6(address, &bits))
+        return false;
+    return IN6_IS_ADDR_LOOPBACK(&bits) || (IN6_IS_ADDR_V4MAPPED(&bits) && bits.s6_addr[12] == 127);
+}

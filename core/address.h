@@ -34,6 +34,9 @@ void address_set_port(struct sockaddr_storage *address, uint16_t port);
 // A total order over family, address and port, for sorting and comparing lists: <0, 0, >0.
 int address_compare(const struct sockaddr *a, const struct sockaddr *b);
 
+// Whether only this machine can connect to it: 127.0.0.0/8 or ::1.
+bool address_is_loopback(const struct sockaddr *address);
+
 // The address as 128 bits, IPv4 as IPv4-mapped. False for other families.
 bool address_to_in6(const struct sockaddr *address, struct in6_addr *out);
 

@@ -129,6 +129,13 @@ struct conf_managed {
     enum acme_key_kind key_kind;
 };
 
+// Where operators and their tools look at the gateway.
+struct conf_admin {
+    const char *text;              // as written; NULL: nowhere
+    struct conf_listen listens[2]; // ":port" is two
+    size_t listen_count;
+};
+
 enum route_action { ROUTE_UPSTREAM, ROUTE_REDIRECT, ROUTE_RESPOND };
 
 struct conf_upstream;
@@ -211,6 +218,7 @@ struct config {
     unsigned resolve_every_ms;                 // how often upstream names are looked up again
     struct conf_log log, access_log;
     struct conf_acme acme;
+    struct conf_admin admin;
     struct conf_cidr *trusted; // peers whose X-Forwarded-* fields are believed
     size_t trusted_count;
     struct conf_listen *listens; // with the implied :80 and :443 when the file names none

@@ -17,6 +17,7 @@ static void hosts_check(struct config_reader *reader);
 static void upstreams_link(struct config_reader *reader);
 static void upstream_unknown(struct config_reader *reader, const struct conf_route *route);
 static void certificates_check(struct config_reader *reader);
+static void admin_check(struct config_reader *reader);
 
 void config_check(struct config_reader *reader) {
     if (!yaml_map_find(reader->root, "listen"))
@@ -27,6 +28,8 @@ void config_check(struct config_reader *reader) {
     upstreams_link(reader);
     config_acme_check(reader);
     certificates_check(reader);
+    if (reader->config->admin.text)
+        admin_check(reader);
 }
 
 static void listens_imply(struct config_reader *reader) {
@@ -194,4 +197,43 @@ static void certificates_check(struct config_reader *reader) {
                          "at the top level",
                          site->name);
     }
+}
+
+static bool has_listener(const struct config *config, const struct sockaddr *address) {
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (address_compare(address, (const struct sockaddr *)&config->listens[i].address) == 0)
+            return true;
+    return false;
+}
+
+static void admin_check(struct config_reader *reader) {
+    struct config *config = reader->config;
+    struct conf_admin *admin = &config->admin;
+    struct conf_pos pos = yaml_map_find(yaml_map_find(reader->root, "admin"), "listen")->pos;
+    struct sockaddr_storage addresses[2];
+    conf_listen_parse(str_from(admin->text), addresses, &admin->listen_count);
+    bool is_private = true;
+    for (size_t i = 0; i < admin->listen_count; i++) {
+        const struct sockaddr *address = (const struct sockaddr *)&addresses[i];
+        admin->listens[i] = (struct conf_listen){
+            .pos = pos,
+            .text = admin->text,
+            .address = addresses[i],
+            .address_size_bytes = address_size(address),
+            .kind = LISTEN_PLAIN,
+        };
+        is_private &= address_is_loopback(address);
+        if (has_listener(config, address)) {
+            problems_add(reader->problems, PROBLEM_ERROR, pos,
+                         "admin: clients connect to \"%s\" already; choose another port",
+                         admin->text);
+            return;
+        }
+    }
+    if (!is_private)
+        problems_add(reader->problems, PROBLEM_WARNING, pos,
+                     "admin: \"%s\" is not only for this machine: whoever reaches it can read "
+                     "names, addresses and counters; see to it that a firewall or network policy "
+                     "lets in who should, or listen on 127.0.0.1",
+                     admin->text);
 }

@@ -34,6 +34,7 @@ static const char *const section_paths[SECTION_COUNT] = {
     [SECTION_ACME_RFC2136] = "acme.rfc2136",
     [SECTION_ACME_EAB] = "acme.eab",
     [SECTION_ACME_FALLBACK] = "acme.fallback",
+    [SECTION_ADMIN] = "admin",
 };
 
 // The words for one value of the types whose rows add nothing to it, what its text looks like, and

@@ -43,6 +43,7 @@ enum option_section {
     SECTION_ACME_RFC2136,
     SECTION_ACME_EAB,
     SECTION_ACME_FALLBACK,
+    SECTION_ADMIN,
     SECTION_COUNT,
 };
 

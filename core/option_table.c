@@ -93,6 +93,11 @@ const struct option option_table[] = {
          "Certificates that the gateway gets and renews by itself (RFC 8555), for each site "
          "that has tls.acme. Where there is no \"certificates\", also for each site that has no "
          "certificate of its own."},
+    {SECTION_TOP, "admin", SHAPE_SECTION, .child = SECTION_ADMIN, FIELD(struct config, admin),
+     .example = "{listen: \"127.0.0.1:9180\"}",
+     .help = "Where operators and their tools look at the gateway: /metrics (Prometheus), /status "
+             "(a page) and /status.json, /healthz and /readyz (probes). Without it there is no "
+             "such place."},
 
     {SECTION_LISTEN, "address", SHAPE_ONE, OPTION_LISTEN, .need = OPTION_REQUIRED,
      .example = "\"127.0.0.1:8443\"", FIELD(struct listen_entry, address),
@@ -366,6 +371,12 @@ const struct option option_table[] = {
      .example = "\"https://acme.example.net/directory\"", .help = "As acme.directory."},
     {SECTION_ACME_FALLBACK, "ca_file", SHAPE_ONE, OPTION_PATH, .example = "other-root.pem",
      .help = "As acme.ca_file."},
+
+    // --- looking at it ---
+    {SECTION_ADMIN, "listen", SHAPE_ONE, OPTION_LISTEN, .need = OPTION_REQUIRED,
+     .example = "\"127.0.0.1:9180\"", FIELD(struct conf_admin, text),
+     .help = "An IP address and a port, for plain HTTP. Who reaches it can read names, addresses "
+             "and counters without a password, and change nothing."},
 };
 
 const size_t option_count = sizeof(option_table) / sizeof(option_table[0]);

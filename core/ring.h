@@ -48,13 +48,18 @@ struct ring_features {
     bool msg_ring;         // 5.18
 };
 
-// Counters of one ring. Written by its thread; other threads may read them at any time and get a
-// recent value each.
+// Counters of one ring, NAME(identifier, help). Written by its thread; other threads may read them
+// at any time and get a recent value each.
+#define RING_COUNTERS(NAME)                                                                        \
+    NAME(completions, "operations of the ring that completed")                                     \
+    NAME(submissions_delayed, "submissions put off: queue full, or the kernel out of memory")      \
+    NAME(completions_overflowed, "times completions waited in the kernel: a worker is far behind") \
+    NAME(buffers_exhausted, "receives put off: no provided buffer was free (ENOBUFS)")
+
 struct ring_counters {
-    uint64_t completions;
-    uint64_t submissions_delayed; // submission queue full, or the kernel out of memory
-    uint64_t completions_overflowed;
-    uint64_t buffers_exhausted; // ENOBUFS
+#define RING_COUNTER_FIELD(name, help) uint64_t name;
+    RING_COUNTERS(RING_COUNTER_FIELD)
+#undef RING_COUNTER_FIELD
 };
 
 // Tries every feature on a scratch ring. Returns 0, or a negative errno with one sentence in `why`

@@ -208,23 +208,22 @@ static bool answer_set(struct resolve_answer *answer, const char *host,
     return true;
 }
 
-static const char *error_phrase(int error);
 
 static void answer_say(const struct resolve_answer *answer, const struct resolve_answer *previous) {
     bool failed_before = previous && previous->error != 0;
     bool fails = answer->error != 0;
     if (fails && !failed_before && answer->address_count > 0)
         log_line(LOG_WARN, &looking_up, "%s: %s; its %zu known addresses stay in use", answer->host,
-                 error_phrase(answer->error), answer->address_count);
+                 resolve_error_text(answer->error), answer->address_count);
     else if (fails && !failed_before)
         log_line(LOG_WARN, &looking_up, "%s: %s; it cannot be used yet", answer->host,
-                 error_phrase(answer->error));
+                 resolve_error_text(answer->error));
     else if (!fails && failed_before)
         log_line(LOG_INFO, &looking_up, "%s: found again, %zu addresses", answer->host,
                  answer->address_count);
 }
 
-static const char *error_phrase(int error) {
+const char *resolve_error_text(int error) {
     switch (error) {
     case -ENOENT:
         return "no such name";

@@ -27,6 +27,9 @@ struct resolve_answer {
 
 struct resolve_table;
 
+// What an answer's error is, as in "no such name". Any thread.
+const char *resolve_error_text(int error);
+
 // Looks `host` up: a literal address at once, a name with getaddrinfo(3), which blocks. Returns the
 // number of addresses written, at least 1, or a negative errno (-ENOENT no such name, -EAGAIN the
 // name servers do not answer).

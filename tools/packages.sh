@@ -8,17 +8,17 @@
 
 # What builds ringway. check builds the unit tests, so it is not here.
 packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake libtool
-    libyaml-dev libjansson-dev scdoc uthash-dev)
+    libyaml-dev libjansson-dev libmicrohttpd-dev scdoc uthash-dev)
 
 # What tests it: a second compiler, its sanitizers and tools, and peers we did not write.
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check
     python3 python3-pytest python3-pytest-timeout python3-websockets python3-yaml
     curl openssl libssl-dev testssl.sh procps chromium jupyter-server python3-ipykernel
-    python3-jsonschema pebble lego uacme)
+    python3-jsonschema python3-prometheus-client pebble lego uacme)
 
 # What boots a virtual machine with a kernel that has kernel TLS; the programs packed into it.
 packages_vm=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
-packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libsubunit0 libyaml-0-2 openssl
+packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libmicrohttpd12 libsubunit0 libyaml-0-2 openssl
     procps python3 python3-cffi-backend python3-cryptography python3-pytest python3-pytest-timeout
     python3-websockets python3-yaml sed strace util-linux)
 

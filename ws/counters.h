@@ -7,13 +7,14 @@
 
 #include <stdint.h>
 
-// NAME(identifier, help)
+// NAME(identifier, help): what `ringway status` and the metrics show. An identifier that counts
+// bytes ends in _bytes.
 #define COUNTERS(NAME)                                                                             \
     NAME(connections_accepted, "client connections accepted")                                      \
     NAME(connections_ended, "client connections ended")                                            \
     NAME(accept_pauses, "times accepting paused: descriptors, memory or max_connections")          \
     NAME(handshakes, "TLS handshakes completed")                                                   \
-    NAME(handshakes_resumed, "of these, resumed sessions")                                         \
+    NAME(handshakes_resumed, "TLS handshakes that resumed a session")                              \
     NAME(handshakes_failed, "TLS handshakes that failed or took too long")                         \
     NAME(requests, "requests with a complete head")                                                \
     NAME(requests_refused, "requests answered with an error of our own")                           \
@@ -27,10 +28,10 @@
     NAME(frame_violations, "frames that break RFC 6455 section 5")                                 \
     NAME(relay_pauses, "times a slow receiver paused its sender")                                  \
     NAME(ktls_tx, "TLS connections whose sending the kernel took over")                            \
-    NAME(ktls_rx, "of these, whose receiving too")                                                 \
+    NAME(ktls_rx, "TLS connections whose receiving the kernel took over, too")                     \
     NAME(ktls_refused, "TLS connections that the kernel did not take over as configured")          \
     NAME(splices, "large frames and bodies moved by splice, or their rest")                        \
-    NAME(spliced_bytes, "bytes moved so")
+    NAME(spliced_bytes, "bytes moved by splice, without being read")
 
 struct counters {
 #define COUNTER_FIELD(name, help) uint64_t name;

@@ -9,6 +9,7 @@ import pytest
 
 import peers
 from acme_server import BadServer
+from browser import start_chromium
 from certificates import Authority
 from gateway import Gateway, servers, site
 from pebble import Pebble
@@ -96,6 +97,14 @@ def backend():
             return made
 
         yield start
+
+
+@pytest.fixture
+def chromium(tmp_path):
+    """The DevTools of a headless Chromium, see browser.py."""
+    process, address = start_chromium(tmp_path / "profile")
+    yield address
+    process.stop()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from browser import Page, start_chromium
+from browser import Page
 from gateway import REPORT
 from peers import run
 from processes import PROGRAM, Process, free_port
@@ -25,13 +25,6 @@ def demo():
         code = process.stop(signal.SIGINT)  # Ctrl-C
         print(process.output[-5000:])
     assert code == 0 and not REPORT.search(process.output)
-
-
-@pytest.fixture
-def chromium(tmp_path):
-    process, address = start_chromium(tmp_path / "profile")
-    yield address
-    process.stop()
 
 
 def test_demo_tells_what_to_do(demo):

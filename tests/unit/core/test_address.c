@@ -74,12 +74,31 @@ START_TEST(addresses_have_an_order) {
 }
 END_TEST
 
+START_TEST(loopback_is_for_this_machine) {
+    static const struct {
+        const char *host;
+        bool loopback;
+    } cases[] = {{"127.0.0.1", true},        {"127.9.9.9", true},        {"::1", true},
+                 {"::ffff:127.0.0.1", true}, {"0.0.0.0", false},         {"::", false},
+                 {"126.0.0.1", false},       {"::ffff:10.0.0.1", false}, {"fe80::1", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sockaddr_storage address;
+        ck_assert_uint_ne(address_parse(str_from(cases[i].host), &address), 0);
+        ck_assert_msg(address_is_loopback((struct sockaddr *)&address) == cases[i].loopback, "%s",
+                      cases[i].host);
+    }
+    struct sockaddr local = {.sa_family = AF_UNIX};
+    ck_assert(!address_is_loopback(&local));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("address");
     TCase *tcase = tcase_create("address");
     tcase_add_test(tcase, literals_are_read_and_written);
     tcase_add_test(tcase, other_families_are_unknown);
     tcase_add_test(tcase, addresses_have_an_order);
+    tcase_add_test(tcase, loopback_is_for_this_machine);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -54,6 +54,15 @@ static const struct problem_case errors[] = {
     {"listen: [{address: \":80\"}]\nsites: {}", 2, 8, "sites: it is empty; expected at least one"},
     {"listen: [{address: \":80\"}]\nsites:\n", 2, 7, "sites: found nothing; expected a map"},
 
+    // The admin endpoint.
+    {TOP("admin: {}"), 3, 8,
+     "the key \"listen\" is missing; for example listen: \"127.0.0.1:9180\""},
+    {TOP("admin: 9180"), 3, 8, "found a text; expected a map with the keys listen"},
+    {TOP("admin: {listen: 9180}"), 3, 17, "listen: \"9180\""},
+    {TOP("admin: {listen: [\":1\"]}"), 3, 17, "listen: found a list"},
+    {TOP("admin: {listen: \"127.0.0.1:80\", token: x}"), 3, 33, "unknown key \"token\""},
+    {SITE("max_body: 1M") "admin: {listen: \"0.0.0.0:80\"}", 6, 17, "already; choose another port"},
+
     // Keys.
     {TOP("worker: 2"), 3, 1, "unknown key \"worker\"; did you mean \"workers\"?"},
     {TOP("max-head: 2K"), 3, 1, "unknown key \"max-head\"; did you mean \"max_head\"?"},
@@ -253,6 +262,8 @@ static const struct problem_case later_errors[] = {
 
 static const struct problem_case warnings[] = {
     {TOP("upstreams: {app: {servers: [\"app:80\"]}}"), 3, 13, "no route uses the upstream \"app\""},
+    {TOP("admin: {listen: \"10.0.0.1:9180\"}"), 3, 17, "\"10.0.0.1:9180\" is not only for this"},
+    {TOP("admin: {listen: \":9180\"}"), 3, 17, "admin: \":9180\" is not only for this machine"},
 };
 
 static const struct problem_case notes[] = {
