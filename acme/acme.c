@@ -22,10 +22,9 @@
 #include <wolfssl/ssl.h>
 
 #include "acme/account.h"
-#include "acme/challenge.h"
-#include "acme/order.h"
+#include "acme/attempt.h"
 #include "acme/record.h"
-#include "acme/schedule.h"
+#include "acme/revoke.h"
 #include "acme/storage.h"
 #include "core/log.h"
 #include "core/thread.h"
@@ -42,6 +41,14 @@ struct watched {
     struct acme_record record;     // as read last
     time_t held_until; // no attempt before, even if the state folder cannot keep the last one
     bool asked;        // to be done now
+    int revocation;    // the reason for which it is to be revoked first; negative: it is not
+    enum acme_progress progress;
+    char error[ACME_ERROR_BYTES];
+};
+
+// The change of the accounts' keys.
+struct rollover {
+    bool asked;
     enum acme_progress progress;
     char error[ACME_ERROR_BYTES];
 };
@@ -58,6 +65,7 @@ struct acme {
     struct config *config;
     struct watched *watched;
     size_t watched_count;
+    struct rollover rollover;
     // The thread's own.
     int lock_fd;      // of the state folder; negative: another process has it
     const char *told; // about the state folder, last
@@ -121,7 +129,8 @@ void acme_watch(struct acme *acme, struct config *config) {
     eventfd_write(acme->news_fd, 1);
 }
 
-bool acme_ask(struct acme *acme, const char *site, enum acme_ask what) {
+// Calls for the certificates of a site, or of all.
+static bool ask(struct acme *acme, const char *site, enum acme_ask what, int revocation) {
     bool found = false;
     pthread_mutex_lock(&acme->lock);
     for (size_t i = 0; i < acme->watched_count; i++) {
@@ -132,11 +141,36 @@ bool acme_ask(struct acme *acme, const char *site, enum acme_ask what) {
         if (what == ACME_ASK_ISSUE && access(watched->managed->file, F_OK) == 0)
             continue;
         watched->asked = true;
+        watched->revocation = revocation;
         watched->progress = ACME_WORKING;
     }
     pthread_mutex_unlock(&acme->lock);
     eventfd_write(acme->news_fd, 1);
     return found;
+}
+
+bool acme_ask(struct acme *acme, const char *site, enum acme_ask what) {
+    return ask(acme, site, what, -1);
+}
+
+bool acme_ask_revoke(struct acme *acme, const char *site, int reason) {
+    return ask(acme, site, ACME_ASK_RENEW, reason);
+}
+
+void acme_ask_rollover(struct acme *acme) {
+    pthread_mutex_lock(&acme->lock);
+    acme->rollover.asked = true;
+    acme->rollover.progress = ACME_WORKING;
+    pthread_mutex_unlock(&acme->lock);
+    eventfd_write(acme->news_fd, 1);
+}
+
+enum acme_progress acme_rollover_progress(struct acme *acme, char text[ACME_ERROR_BYTES]) {
+    pthread_mutex_lock(&acme->lock);
+    enum acme_progress progress = acme->rollover.progress;
+    memcpy(text, acme->rollover.error, ACME_ERROR_BYTES);
+    pthread_mutex_unlock(&acme->lock);
+    return progress;
 }
 
 // Of several certificates of a site the worst counts.
@@ -257,7 +291,8 @@ static struct watched *watched_make(const struct config *config, size_t *count) 
     for (size_t i = 0; watched && i < config->site_count; i++) {
         for (size_t j = 0; j < config->sites[i].managed_count; j++) {
             struct watched *one = &watched[(*count)++];
-            *one = (struct watched){.managed = &config->sites[i].managed[j], .progress = ACME_DONE};
+            *one = (struct watched){
+                .managed = &config->sites[i].managed[j], .revocation = -1, .progress = ACME_DONE};
             stat(one->managed->file, &one->seen);
             acme_record_read(&config->acme, one->managed, &one->record);
         }
@@ -310,17 +345,23 @@ static bool lock_take(struct acme *acme) {
 
 // What was asked for cannot be done here.
 static void asked_refuse(struct acme *acme) {
+    const char *why =
+        acme->watched_count == 0 ? "no site has its certificate by ACME"
+        : acme->lock_fd == -EWOULDBLOCK
+            ? "another gateway cares for the certificates of this state folder: ask it"
+            : "the state folder cannot be used; the log says why";
     pthread_mutex_lock(&acme->lock);
+    if (acme->rollover.asked) {
+        acme->rollover = (struct rollover){.progress = ACME_FAILED};
+        snprintf(acme->rollover.error, sizeof acme->rollover.error, "%s", why);
+    }
     for (size_t i = 0; i < acme->watched_count; i++) {
         struct watched *watched = &acme->watched[i];
         if (!watched->asked)
             continue;
         watched->asked = false;
         watched->progress = ACME_FAILED;
-        snprintf(watched->error, sizeof watched->error, "%s",
-                 acme->lock_fd == -EWOULDBLOCK
-                     ? "another gateway cares for the certificates of this state folder: ask it"
-                     : "the state folder cannot be used; the log says why");
+        snprintf(watched->error, sizeof watched->error, "%s", why);
     }
     pthread_mutex_unlock(&acme->lock);
 }
@@ -352,17 +393,20 @@ static void changes_report(struct acme *acme) {
 
 // --- one round: everything that is due --------------------------------------------------------
 
+static void rollover_run(struct acme *acme, struct acme_session *session);
 static bool is_due(struct acme *acme, struct watched *watched, time_t *next);
-static void attempt(struct acme *acme, struct acme_client *client, struct watched *watched);
+static void work(struct acme *acme, struct acme_session *session, struct watched *watched);
 
-// Returns when the next certificate is due.
+// Returns when the next certificate is due. One is got after the other: at a few seconds each, what
+// an authority allows in an hour is used up in minutes.
 static time_t round_run(struct acme *acme) {
-    struct acme_client client = {0};
+    struct acme_session session = {.acme = &acme->config->acme, .stop_fd = acme->stop_fd};
     time_t next = time(NULL) + LOOK_EVERY_S;
+    rollover_run(acme, &session);
     for (size_t i = 0; i < acme->watched_count && !is_stopping(acme); i++) {
         struct watched *watched = &acme->watched[i];
         if (is_due(acme, watched, &next)) {
-            attempt(acme, &client, watched);
+            work(acme, &session, watched);
             is_due(acme, watched, &next);
         }
         // A new configuration may know nothing of the rest.
@@ -372,8 +416,36 @@ static time_t round_run(struct acme *acme) {
         if (outdated)
             break;
     }
-    acme_client_close(&client);
+    acme_session_close(&session);
     return next;
+}
+
+// Changes the keys of the accounts there are, if that was asked for.
+static void rollover_run(struct acme *acme, struct acme_session *session) {
+    const struct conf_acme *conf = session->acme;
+    const struct conf_authority *authorities[] = {&conf->authority, &conf->fallback};
+    struct acme_error error = {0};
+    int result = 0;
+    pthread_mutex_lock(&acme->lock);
+    bool asked = acme->rollover.asked;
+    acme->rollover.asked = false;
+    pthread_mutex_unlock(&acme->lock);
+    if (!asked)
+        return;
+    for (size_t i = 0; i < 2 && result == 0; i++) {
+        struct acme_client *client;
+        if (!authorities[i]->directory || !acme_account_exists(conf, authorities[i]))
+            continue;
+        result = acme_session_account(session, authorities[i], &client, &error);
+        if (result == 0)
+            result = acme_account_rollover(client, conf, &error);
+    }
+    if (result < 0)
+        log_line(LOG_ERROR, NULL, "acme: %s", error.text);
+    pthread_mutex_lock(&acme->lock);
+    acme->rollover.progress = result == 0 ? ACME_DONE : ACME_FAILED;
+    memcpy(acme->rollover.error, error.text, sizeof error.text);
+    pthread_mutex_unlock(&acme->lock);
 }
 
 // Whether it is, now; else `next` is brought forward to when it will be.
@@ -390,101 +462,28 @@ static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
     return false;
 }
 
-static int obtain(struct acme *acme, struct acme_client *client, const struct conf_managed *managed,
-                  struct acme_error *error);
-static void outcome_record(struct acme *acme, struct watched *watched,
-                           const struct acme_error *failure);
-
-static void attempt(struct acme *acme, struct acme_client *client, struct watched *watched) {
+// Revokes the certificate, if that was asked for, and gets one.
+static void work(struct acme *acme, struct acme_session *session, struct watched *watched) {
     struct acme_error error = {0};
     pthread_mutex_lock(&acme->lock);
+    int revocation = watched->revocation, result = 0;
+    time_t held_until = watched->held_until;
+    watched->revocation = -1;
     watched->progress = ACME_WORKING;
     watched->asked = false;
     pthread_mutex_unlock(&acme->lock);
-    int result = obtain(acme, client, watched->managed, &error);
-    if (result == 0 || error.trouble != ACME_TROUBLE_STOPPED)
-        outcome_record(acme, watched, result < 0 ? &error : NULL);
+    if (revocation >= 0) {
+        result = acme_revoke(session, watched->managed, revocation, &error);
+        if (result < 0)
+            log_line(LOG_ERROR, NULL, "acme: %s: %s", watched->managed->name, error.text);
+    }
+    if (result == 0)
+        result = acme_attempt(session, acme->config, watched->managed, &held_until, &error);
     changes_report(acme); // before anybody hears that it is done
     pthread_mutex_lock(&acme->lock);
+    watched->held_until = held_until;
     memcpy(watched->error, error.text, sizeof watched->error);
     if (!watched->asked)
         watched->progress = result == 0 ? ACME_DONE : ACME_FAILED;
     pthread_mutex_unlock(&acme->lock);
-}
-
-static int client_ready(struct acme *acme, struct acme_client *client, struct acme_error *error) {
-    const struct conf_acme *conf = &acme->config->acme;
-    if (client->http && client->kid[0])
-        return 0;
-    acme_client_close(client);
-    int result = acme_client_open(client, &conf->authority, acme->stop_fd, error);
-    if (result == 0)
-        result = acme_account_open(client, conf, error);
-    if (result < 0)
-        acme_client_close(client);
-    return result;
-}
-
-// Tries the challenges that can work, one after the other.
-static int obtain(struct acme *acme, struct acme_client *client, const struct conf_managed *managed,
-                  struct acme_error *error) {
-    enum acme_challenge kinds[3];
-    size_t count = acme_challenge_choose(acme->config, managed->site, kinds);
-    const struct conf_acme *conf = &acme->config->acme;
-    int result = client_ready(acme, client, error);
-    for (size_t i = 0; result == 0 && i < count; i++) {
-        result = acme_order_run(client, conf, managed, kinds[i], error);
-        if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
-            (result = acme_account_renew(client, conf, error)) == 0)
-            result = acme_order_run(client, conf, managed, kinds[i], error);
-        if (result == 0 || error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
-            break;
-        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", managed->name, error->text,
-                 acme_challenge_name(kinds[i + 1]));
-        result = 0;
-    }
-    return result;
-}
-
-static const char *date_text(time_t when, char text[40]) {
-    struct tm tm;
-    strftime(text, 40, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&when, &tm));
-    return text;
-}
-
-// With a clock that runs ahead a new certificate may be due at once: no reason to ask on and on.
-static time_t part_held(const struct acme_leaf *leaf) {
-    return (leaf->not_after - leaf->not_before) / 10;
-}
-
-// Keeps and says how it went; `failure` NULL: well.
-static void outcome_record(struct acme *acme, struct watched *watched,
-                           const struct acme_error *failure) {
-    const struct conf_acme *conf = &acme->config->acme;
-    const struct conf_managed *managed = watched->managed;
-    struct acme_record record;
-    struct acme_error error;
-    char expires[40], next[40];
-    acme_record_read(conf, managed, &record);
-    record.attempted_at = time(NULL);
-    record.failures = failure ? record.failures + 1 : 0;
-    record.next_at = failure ? acme_schedule_retry(record.attempted_at, record.failures,
-                                                   failure->retry_after_s, managed->name)
-                             : 0;
-    pthread_mutex_lock(&acme->lock);
-    watched->held_until = failure ? record.next_at : record.attempted_at + part_held(&record.leaf);
-    pthread_mutex_unlock(&acme->lock);
-    snprintf(record.error, sizeof record.error, "%s", failure ? failure->text : "");
-    if (!failure)
-        snprintf(record.directory, sizeof record.directory, "%s", conf->authority.directory);
-    if (acme_record_write(conf, managed, &record, &error) < 0)
-        log_line(LOG_ERROR, NULL, "acme: %s", error.text);
-    if (failure)
-        log_line(LOG_ERROR, NULL, "acme: %s: no certificate: %s. Next attempt at %s", managed->name,
-                 failure->text, date_text(record.next_at, next));
-    else
-        log_line(LOG_INFO, NULL, "acme: %s: new certificate, good until %s, to be renewed at %s",
-                 managed->name, date_text(record.leaf.not_after, expires),
-                 date_text(acme_record_renewal(&record, conf, managed), next));
-    acme_record_free(&record);
 }

@@ -59,6 +59,14 @@ void acme_watch(struct acme *acme, struct config *config);
 // ACME. Any thread; does not wait.
 bool acme_ask(struct acme *acme, const char *site, enum acme_ask what);
 
+// Asks for the certificate of a site to be revoked for a reason (acme/revoke.h) and for another
+// one. As acme_ask.
+bool acme_ask_revoke(struct acme *acme, const char *site, int reason);
+
+// Asks for new keys of the accounts; how that goes. Any thread; does not wait.
+void acme_ask_rollover(struct acme *acme);
+enum acme_progress acme_rollover_progress(struct acme *acme, char text[ACME_ERROR_BYTES]);
+
 // How the last attempt for a site went, or goes. `text` is written when it has failed. Any thread.
 enum acme_progress acme_progress(struct acme *acme, const char *site, char text[ACME_ERROR_BYTES]);
 

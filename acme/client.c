@@ -57,6 +57,8 @@ static int directory_read(struct acme_client *client, const json_t *directory,
         !url_take(directory, "newOrder", client->new_order))
         return acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO,
                               "it names no newNonce, newAccount and newOrder");
+    url_take(directory, "revokeCert", client->revoke_cert);
+    url_take(directory, "keyChange", client->key_change);
     const json_t *meta = json_object_get(directory, "meta");
     url_take(meta, "termsOfService", client->terms);
     client->wants_eab = json_is_true(json_object_get(meta, "externalAccountRequired"));
@@ -150,6 +152,7 @@ static const struct {
 } problems[] = {
     {"badNonce", ACME_TROUBLE_BAD_NONCE, NULL},
     {"accountDoesNotExist", ACME_TROUBLE_NO_ACCOUNT, NULL},
+    {"alreadyRevoked", ACME_TROUBLE_REVOKED, NULL},
     {"caa", ACME_TROUBLE_REFUSED,
      "a CAA record in DNS names the authorities that may certify this name: add this one there"},
     {"rateLimited", ACME_TROUBLE_REFUSED,
@@ -159,7 +162,7 @@ static const struct {
      "the authority gives no certificate for this name; take it out of the site, or give it a "
      "certificate from a file"},
     {"externalAccountRequired", ACME_TROUBLE_REFUSED,
-     "the authority wants an account of its own first (acme.eab)"},
+     "the authority gives accounts to its customers only (acme.eab)"},
     {"userActionRequired", ACME_TROUBLE_REFUSED,
      "the authority has new terms of service for you to read"},
     {"invalidContact", ACME_TROUBLE_REFUSED, "is acme.email right?"},
@@ -187,6 +190,11 @@ int acme_problem_read(const json_t *problem, unsigned status, struct acme_error 
                               "the server answers with status %u", status);
     acme_error_set(error, ACME_TROUBLE_REFUSED, -EPROTO, "%s (%s)", detail ? detail : "refused",
                    word);
+    // In answer to a request, not as the outcome of a challenge: it may be the account.
+    if (status > 0 && strcmp(word, "unauthorized") == 0) {
+        error->trouble = ACME_TROUBLE_NO_ACCOUNT;
+        return -EPROTO;
+    }
     json_array_foreach(acme_json_array(problem, "subproblems"), place, part) {
         const json_t *identifier = json_object_get(part, "identifier");
         const char *name = acme_json_text(identifier, "value");

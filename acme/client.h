@@ -22,6 +22,8 @@ struct acme_client {
     char new_nonce[ACME_URL_BYTES];
     char new_account[ACME_URL_BYTES];
     char new_order[ACME_URL_BYTES];
+    char revoke_cert[ACME_URL_BYTES]; // "": it has none; and so on
+    char key_change[ACME_URL_BYTES];
     char terms[ACME_URL_BYTES]; // "": the server names none
     bool wants_eab;
 };
@@ -49,7 +51,8 @@ int acme_client_post(struct acme_client *client, const char *url, json_t *payloa
 // Frees what the reply holds; harmless on one that is zeroed.
 void acme_reply_free(struct acme_reply *reply);
 
-// Puts a problem document (RFC 8555 §6.7) into words. -EPROTO.
+// Puts a problem document (RFC 8555 §6.7) into words. `status` 0: it is no answer to a request, but
+// stands in a challenge or an order. -EPROTO.
 int acme_problem_read(const json_t *problem, unsigned status, struct acme_error *error);
 
 // Waits for `ms`. -ECANCELED, and an error, when we are to stop.

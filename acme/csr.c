@@ -31,6 +31,8 @@ static char *request_make(struct making *making, const struct acme_key *key,
         tls_names_encode(names, name_count, request->altNames, sizeof request->altNames);
     if (names_size < 0)
         return NULL;
+    request->version =
+        0; // v1 is the only one (RFC 2986 §4.1); the library starts with a certificate's
     request->altNamesSz = (int)names_size;
     request->sigType = rsa ? CTC_SHA256wRSA : CTC_SHA256wECDSA;
     if (wc_MakeCertReq_ex(request, making->der, DER_BYTES, type, wolf_key) < 0)

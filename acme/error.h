@@ -15,7 +15,8 @@ enum acme_trouble {
     ACME_TROUBLE_NETWORK,    // the authority cannot be reached, or talks no sense
     ACME_TROUBLE_REFUSED,    // it has said no
     ACME_TROUBLE_BAD_NONCE,  // it wants the same again with another nonce
-    ACME_TROUBLE_NO_ACCOUNT, // it does not know our account
+    ACME_TROUBLE_NO_ACCOUNT, // it does not know our account, or does not let it do this
+    ACME_TROUBLE_REVOKED,    // the certificate is revoked already
     ACME_TROUBLE_VALIDATION, // it could not see that the names are ours: another challenge may do
     ACME_TROUBLE_STOPPED,    // we are to stop
 };

@@ -12,6 +12,7 @@
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/hmac.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include "acme/json.h"
@@ -21,9 +22,9 @@
 
 // --- bytes as text ----------------------------------------------------------------------------
 
+static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 char *acme_base64url(const void *bytes, size_t size) {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const uint8_t *in = bytes;
     char *text = malloc((size + 2) / 3 * 4 + 1), *out = text;
     if (!text)
@@ -41,6 +42,26 @@ char *acme_base64url(const void *bytes, size_t size) {
     }
     *out = '\0';
     return text;
+}
+
+ssize_t acme_base64url_read(const char *text, uint8_t *out, size_t capacity) {
+    size_t length = strlen(text), size = 0;
+    uint32_t group = 0;
+    while (length > 0 && text[length - 1] == '=')
+        length--;
+    for (size_t i = 0; i < length; i++) {
+        const char *letter = strchr(letters, text[i]);
+        if (!letter)
+            return -EINVAL;
+        group = group << 6 | (uint32_t)(letter - letters);
+        unsigned bits = (unsigned)(i % 4) * 6; // of the next byte that are there
+        if (i % 4 == 0)
+            continue;
+        if (size == capacity)
+            return -EINVAL;
+        out[size++] = (uint8_t)(group >> (bits == 6 ? 4 : bits == 12 ? 2 : 0));
+    }
+    return length % 4 == 1 ? -EINVAL : (ssize_t)size;
 }
 
 int acme_digest(struct str text, uint8_t digest[ACME_DIGEST_BYTES]) {
@@ -94,30 +115,59 @@ static char *signature_make(const struct acme_key *key, const char *signed_text)
     return acme_base64url(signature, sizeof signature);
 }
 
-// JWS signing input: the two parts with a dot between (RFC 7515 §5.1).
-static char *parts_join(const char *header, const char *payload) {
-    char *text;
-    return asprintf(&text, "%s.%s", header, payload) < 0 ? NULL : text;
+static char *mac_make(struct str secret, const char *signed_text) {
+    Hmac hmac;
+    uint8_t mac[WC_SHA256_DIGEST_SIZE];
+    if (wc_HmacInit(&hmac, NULL, INVALID_DEVID) != 0)
+        return NULL;
+    bool made =
+        wc_HmacSetKey(&hmac, WC_SHA256, (const byte *)secret.ptr, (word32)secret.len) == 0 &&
+        wc_HmacUpdate(&hmac, (const byte *)signed_text, (word32)strlen(signed_text)) == 0 &&
+        wc_HmacFinal(&hmac, mac) == 0;
+    wc_HmacFree(&hmac);
+    return made ? acme_base64url(mac, sizeof mac) : NULL;
 }
 
-char *acme_sign(const struct acme_key *key, json_t *header, struct str payload) {
-    char *jws = NULL, *header_part = NULL, *joined = NULL, *signature = NULL;
-    json_object_set_new(header, "alg", json_string("ES256"));
+// What signs: a key, or a secret.
+struct signer {
+    const struct acme_key *key;
+    struct str secret;
+};
+
+// JWS signing input: the two parts with a dot between (RFC 7515 §5.1).
+static char *parts_sign(const struct signer *signer, const char *header, const char *payload) {
+    char *text;
+    if (asprintf(&text, "%s.%s", header, payload) < 0)
+        return NULL;
+    char *signature =
+        signer->key ? signature_make(signer->key, text) : mac_make(signer->secret, text);
+    free(text);
+    return signature;
+}
+
+static char *jws_make(const struct signer *signer, json_t *header, struct str payload) {
+    char *jws = NULL, *header_part = NULL, *signature = NULL;
+    json_object_set_new(header, "alg", json_string(signer->key ? "ES256" : "HS256"));
     char *header_text = acme_json_write(header);
     char *payload_part = acme_base64url(payload.ptr, payload.len);
     if (header_text)
         header_part = acme_base64url(header_text, strlen(header_text));
     if (header_part && payload_part)
-        joined = parts_join(header_part, payload_part);
-    if (joined)
-        signature = signature_make(key, joined);
+        signature = parts_sign(signer, header_part, payload_part);
     if (signature)
         jws = acme_json_write(json_pack("{s:s, s:s, s:s}", "protected", header_part, "payload",
                                         payload_part, "signature", signature));
     free(header_text);
     free(payload_part);
     free(header_part);
-    free(joined);
     free(signature);
     return jws;
+}
+
+char *acme_sign(const struct acme_key *key, json_t *header, struct str payload) {
+    return jws_make(&(struct signer){.key = key}, header, payload);
+}
+
+char *acme_sign_mac(struct str secret, json_t *header, struct str payload) {
+    return jws_make(&(struct signer){.secret = secret}, header, payload);
 }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "acme/key.h"
 #include "core/str.h"
@@ -18,6 +19,10 @@
 
 // The bytes in base64url without padding, terminated; the caller frees it. NULL: no memory.
 char *acme_base64url(const void *bytes, size_t size);
+
+// The bytes of a text in base64url, padding allowed. How many, or -EINVAL when it is none or does
+// not fit.
+ssize_t acme_base64url_read(const char *text, uint8_t *out, size_t capacity);
 
 // SHA-256. 0 or -EIO.
 int acme_digest(struct str text, uint8_t digest[ACME_DIGEST_BYTES]);
@@ -33,5 +38,8 @@ int acme_key_thumbprint(const struct acme_key *key, char out[ACME_THUMBPRINT_BYT
 // (POST-as-GET). Returns the flattened JWS as terminated JSON, which the caller frees; NULL: no
 // memory, or the library fails.
 char *acme_sign(const struct acme_key *key, json_t *header, struct str payload);
+
+// The same with a secret that both sides know, by HMAC with SHA-256 (RFC 7518 §3.2).
+char *acme_sign_mac(struct str secret, json_t *header, struct str payload);
 
 #endif

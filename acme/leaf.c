@@ -16,19 +16,19 @@ static bool decoded_read(const DecodedCert *decoded, struct acme_leaf *leaf);
 bool acme_leaf_read(const char *pem, struct acme_leaf *leaf) {
     DecodedCert decoded;
     int capacity = (int)strlen(pem); // DER is shorter than its PEM
-    unsigned char *der = malloc((size_t)capacity + 1);
-    *leaf = (struct acme_leaf){0};
-    if (!der)
+    *leaf = (struct acme_leaf){.der = malloc((size_t)capacity + 1)};
+    if (!leaf->der)
         return false;
-    int size = wc_CertPemToDer((const unsigned char *)pem, capacity, der, capacity, CERT_TYPE);
+    int size =
+        wc_CertPemToDer((const unsigned char *)pem, capacity, leaf->der, capacity, CERT_TYPE);
     bool read = false;
     if (size > 0) {
-        wc_InitDecodedCert(&decoded, der, (word32)size, NULL);
+        leaf->der_size = (size_t)size;
+        wc_InitDecodedCert(&decoded, leaf->der, (word32)size, NULL);
         read =
             wc_ParseCert(&decoded, CERT_TYPE, NO_VERIFY, NULL) == 0 && decoded_read(&decoded, leaf);
         wc_FreeDecodedCert(&decoded);
     }
-    free(der);
     if (!read)
         acme_leaf_free(leaf);
     return read;
@@ -38,6 +38,7 @@ void acme_leaf_free(struct acme_leaf *leaf) {
     for (size_t i = 0; i < leaf->name_count; i++)
         free(leaf->names[i]);
     free(leaf->names);
+    free(leaf->der);
     *leaf = (struct acme_leaf){0};
 }
 

@@ -15,7 +15,9 @@ struct acme_leaf {
     time_t not_before, not_after;
     char issuer[128]; // its common name, or ""
     char serial[64];  // hexadecimal
-    char **names;     // host names, patterns, addresses
+    unsigned char *der;
+    size_t der_size;
+    char **names; // host names, patterns, addresses
     size_t name_count;
 };
 

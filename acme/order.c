@@ -28,6 +28,7 @@ struct order {
     const struct conf_managed *managed;
     const struct conf_site *site; // whose names they are
     enum acme_challenge kind;
+    const struct acme_order_terms *terms;
     struct acme_error *error;
     char path[PATH_MAX]; // of its file
     char url[ACME_URL_BYTES];
@@ -45,12 +46,13 @@ static void order_free(struct order *order);
 
 int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
                    const struct conf_managed *managed, enum acme_challenge kind,
-                   struct acme_error *error) {
+                   const struct acme_order_terms *terms, struct acme_error *error) {
     struct order order = {.client = client,
                           .acme = acme,
                           .managed = managed,
                           .site = managed->site,
                           .kind = kind,
+                          .terms = terms,
                           .error = error};
     acme_storage_path(acme->state_dir, ACME_ORDERS, managed->name, ".json", order.path);
     int result = order_begin(&order);
@@ -155,9 +157,9 @@ static bool order_resume(struct order *order) {
     return good;
 }
 
-// A new one, unless the configuration wants to keep the old one and there is one.
+// A new one, unless the old one is to be kept and there is one.
 static int order_make_key(struct order *order) {
-    char *pem = order->acme->reuse_key ? acme_storage_read(order->managed->file) : NULL;
+    char *pem = order->terms->keeps_key ? acme_storage_read(order->managed->file) : NULL;
     int result = pem ? acme_key_read(pem, &order->key) : -ENOENT;
     if (pem)
         explicit_bzero(pem, strlen(pem));

@@ -12,11 +12,16 @@
 #include "acme/client.h"
 #include "core/config.h"
 
+// What is asked for besides the names.
+struct acme_order_terms {
+    bool keeps_key; // the key of the certificate there is
+};
+
 // Gets a certificate for the names of its site, which are shown to be ours by challenges of this
 // kind, and puts it into its file. 0 or negative errno; with ACME_TROUBLE_VALIDATION another kind
 // may do. Blocking, for minutes.
 int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
                    const struct conf_managed *managed, enum acme_challenge kind,
-                   struct acme_error *error);
+                   const struct acme_order_terms *terms, struct acme_error *error);
 
 #endif

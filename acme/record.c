@@ -36,6 +36,7 @@ void acme_record_read(const struct conf_acme *acme, const struct conf_managed *m
     record->attempted_at = (time_t)acme_json_number(json, "attempted_at", 0);
     record->next_at = (time_t)acme_json_number(json, "next_at", 0);
     text_take(json, "directory", record->directory, sizeof record->directory);
+    text_take(json, "revoked", record->revoked, sizeof record->revoked);
     text_take(json, "error", record->error, sizeof record->error);
     json_decref(json);
 }
@@ -48,22 +49,41 @@ int acme_record_write(const struct conf_acme *acme, const struct conf_managed *m
                       const struct acme_record *record, struct acme_error *error) {
     char path[PATH_MAX];
     acme_record_path(acme, managed, path);
-    json_t *json =
-        json_pack("{s:s, s:i, s:I, s:I, s:s}", "directory", record->directory, "failures",
-                  (int)record->failures, "attempted_at", (json_int_t)record->attempted_at,
-                  "next_at", (json_int_t)record->next_at, "error", record->error);
+    json_t *json = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s}", "directory", record->directory,
+                             "revoked", record->revoked, "failures", (int)record->failures,
+                             "attempted_at", (json_int_t)record->attempted_at, "next_at",
+                             (json_int_t)record->next_at, "error", record->error);
     return acme_storage_write_json(path, json, error);
+}
+
+bool acme_record_is_revoked(const struct acme_record *record) {
+    return record->has_leaf && strcmp(record->revoked, record->leaf.serial) == 0;
+}
+
+bool acme_record_is_good(const struct acme_record *record, const struct conf_managed *managed,
+                         time_t now) {
+    const struct acme_leaf *leaf = &record->leaf;
+    return record->has_leaf && now < leaf->not_after && leaf->key_kind == managed->key_kind &&
+           acme_leaf_is_for(leaf, managed->site->acme_hosts, managed->site->acme_host_count) &&
+           !acme_record_is_revoked(record);
+}
+
+const struct conf_authority *acme_record_authority(const struct acme_record *record,
+                                                   const struct conf_acme *acme) {
+    if (strcmp(record->directory, acme->authority.directory) == 0)
+        return &acme->authority;
+    if (acme->fallback.directory && strcmp(record->directory, acme->fallback.directory) == 0)
+        return &acme->fallback;
+    return NULL;
 }
 
 time_t acme_record_renewal(const struct acme_record *record, const struct conf_acme *acme,
                            const struct conf_managed *managed) {
     const struct acme_leaf *leaf = &record->leaf;
-    const struct conf_site *site = managed->site;
-    if (!record->has_leaf || leaf->key_kind != managed->key_kind ||
-        !acme_leaf_is_for(leaf, site->acme_hosts, site->acme_host_count))
+    if (!acme_record_is_good(record, managed, leaf->not_before))
         return 0;
     // Who changes the authority, from staging to the real one for instance, wants another one.
-    if (record->directory[0] && strcmp(record->directory, acme->authority.directory) != 0)
+    if (record->directory[0] && !acme_record_authority(record, acme))
         return 0;
     return acme_schedule_renewal(leaf->not_before, leaf->not_after, managed->name);
 }

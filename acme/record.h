@@ -17,6 +17,7 @@ struct acme_record {
     bool has_leaf; // there is a certificate
     struct acme_leaf leaf;
     char directory[2048]; // of the server it came from; "": not known
+    char revoked[64];     // serial number of one that has been revoked; "": none
     unsigned failures;    // in a row, since it came
     time_t attempted_at;  // 0: never
     time_t next_at;       // after a failure, the next attempt
@@ -36,6 +37,18 @@ void acme_record_free(struct acme_record *record);
 // negative errno.
 int acme_record_write(const struct conf_acme *acme, const struct conf_managed *managed,
                       const struct acme_record *record, struct acme_error *error);
+
+// Whether there is a certificate that will do for now: not expired, revoked, or for something else.
+bool acme_record_is_good(const struct acme_record *record, const struct conf_managed *managed,
+                         time_t now);
+
+// Whether the certificate has been revoked.
+bool acme_record_is_revoked(const struct acme_record *record);
+
+// The authority that the certificate came from, among those of the configuration; NULL: another
+// one.
+const struct conf_authority *acme_record_authority(const struct acme_record *record,
+                                                   const struct conf_acme *acme);
 
 // When a certificate should be asked for, failures left aside: 0 when there is none that will do.
 time_t acme_record_renewal(const struct acme_record *record, const struct conf_acme *acme,

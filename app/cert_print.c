@@ -68,6 +68,8 @@ static const char *date_text(time_t when, char text[DATE_BYTES]) {
 static const char *state_of(const struct acme_record *record, const struct conf_managed *managed) {
     if (!record->has_leaf)
         return "missing";
+    if (acme_record_is_revoked(record))
+        return "revoked";
     if (record->leaf.not_after < time(NULL))
         return "expired";
     if (record->leaf.key_kind != managed->key_kind)

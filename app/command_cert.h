@@ -10,8 +10,9 @@
 
 struct acme;
 
-// Carries out "issue SITE", "renew SITE" (both only ask) or "progress SITE", which answers
-// "working", "done" or "failed: WHY". `acme` NULL: it does not run. Main thread.
+// Carries out "issue SITE", "renew SITE", "revoke SITE REASON" or "rollover", which only ask, or
+// "progress SITE" ("progress" alone: of the rollover), which answers "working", "done" or "failed:
+// WHY". `acme` NULL: it does not run. Main thread.
 bool command_cert(struct acme *acme, const char *command, FILE *out);
 
 #endif

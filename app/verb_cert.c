@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acme/revoke.h"
 #include "app/cert_print.h"
 #include "app/control.h"
 #include "app/problems.h"
@@ -23,13 +24,16 @@
 struct cert_options {
     const char *config_path;
     bool json;
-    char **names; // of sites; none: all
+    const char *reason; // of a revocation; NULL: not given
+    char **names;       // of sites; none: all
     int name_count;
 };
 
 static bool read_options(int count, char **arguments, struct cert_options *options) {
-    static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'}, {0}};
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"reason", required_argument, NULL, 'r'},
+                                          {0}};
     int letter;
     optind = 1;
     while ((letter = getopt_long(count, arguments, "c:", known, NULL)) != -1) {
@@ -37,6 +41,8 @@ static bool read_options(int count, char **arguments, struct cert_options *optio
             options->config_path = optarg;
         else if (letter == 'j')
             options->json = true;
+        else if (letter == 'r')
+            options->reason = optarg;
         else
             return false;
     }
@@ -93,23 +99,24 @@ static int show(const struct cert_options *options, const struct config *config,
     return 0;
 }
 
-// --- issue, renew -----------------------------------------------------------------------------
+// --- what is asked of the gateway -------------------------------------------------------------
 
-// Waits for the gateway to be done with a site. Returns the exit status.
-static int wait_for(const char *path, const char *site) {
+// Waits for the gateway to be done with `what`, a site or "" for the accounts' keys. Returns the
+// exit status.
+static int wait_for(const char *path, const char *what) {
     char command[512], *answer;
     size_t size;
     for (;; usleep(POLL_MS * 1000)) {
         FILE *out = open_memstream(&answer, &size);
         if (!out)
             return 1;
-        snprintf(command, sizeof command, "cert progress %s", site);
+        snprintf(command, sizeof command, "cert progress %s", what);
         int status = control_send(path, command, out);
         fclose(out);
         bool working = status == 0 && strcmp(answer, "working\n") == 0;
         bool done = status == 0 && strcmp(answer, "done\n") == 0;
         if (!working)
-            fprintf(done ? stdout : stderr, "%s: %s", site, answer);
+            fprintf(done ? stdout : stderr, "%s: %s", what[0] ? what : "accounts", answer);
         free(answer);
         if (!working)
             return done ? 0 : 1;
@@ -122,7 +129,8 @@ static int ask(const struct cert_options *options, const struct config *config, 
     for (size_t i = 0; i < config->site_count; i++) {
         if (!is_wanted(options, &config->sites[i]))
             continue;
-        snprintf(command, sizeof command, "cert %s %s", verb, config->sites[i].name);
+        snprintf(command, sizeof command, "cert %s %s %s", verb, config->sites[i].name,
+                 options->reason ? options->reason : "");
         if (control_send(options->config_path, command, stderr) != 0)
             return 1;
     }
@@ -132,24 +140,64 @@ static int ask(const struct cert_options *options, const struct config *config, 
     return status;
 }
 
+// Sites must be named, so that nobody takes back all of them by mistake.
+static int take_back(struct cert_options *options, const struct config *config, const char *verb) {
+    if (!options->reason)
+        options->reason = "unspecified";
+    if (acme_revoke_reason(options->reason) < 0) {
+        fprintf(stderr, "ringway: --reason is " ACME_REVOKE_REASONS ", not '%s'\n",
+                options->reason);
+        return 2;
+    }
+    if (options->name_count == 0) {
+        fprintf(stderr, "ringway: which site's certificate is to be revoked?\n");
+        return 2;
+    }
+    return ask(options, config, verb);
+}
+
+static int rollover(struct cert_options *options, const struct config *config, const char *verb) {
+    (void)config, (void)verb;
+    int status = control_send(options->config_path, "cert rollover", stderr);
+    return status ? status : wait_for(options->config_path, "");
+}
+
+// --- verbs ------------------------------------------------------------------------------------
+
+static int list(struct cert_options *options, const struct config *config, const char *verb) {
+    (void)verb;
+    return show(options, config, CERT_LINES);
+}
+
+static int details(struct cert_options *options, const struct config *config, const char *verb) {
+    (void)verb;
+    return show(options, config, CERT_DETAILS);
+}
+
+static int issue(struct cert_options *options, const struct config *config, const char *verb) {
+    return ask(options, config, verb);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct cert_options *options, const struct config *config, const char *verb);
+} verbs[] = {{"list", list},   {"show", details},     {"issue", issue},
+             {"renew", issue}, {"revoke", take_back}, {"rollover", rollover}};
+
 int verb_cert(int count, char **arguments) {
     struct cert_options options = {0};
     const char *verb = count > 1 ? arguments[1] : "";
-    bool asks = strcmp(verb, "issue") == 0 || strcmp(verb, "renew") == 0;
-    bool shows = strcmp(verb, "show") == 0;
-    if (!asks && !shows && strcmp(verb, "list") != 0)
-        return 2;
-    if (!read_options(count - 1, arguments + 1, &options))
+    size_t place = 0, verb_count = sizeof verbs / sizeof verbs[0];
+    while (place < verb_count && strcmp(verb, verbs[place].name) != 0)
+        place++;
+    if (place == verb_count || !read_options(count - 1, arguments + 1, &options))
         return 2;
     struct config *config = load(options.config_path);
     if (!config || tls_library_init() < 0) {
         config_free(config);
         return 1;
     }
-    int status = 1;
-    if (names_check(&options, config))
-        status = asks ? ask(&options, config, verb)
-                      : show(&options, config, shows ? CERT_DETAILS : CERT_LINES);
+    int status = names_check(&options, config) ? verbs[place].run(&options, config, verb) : 1;
     tls_library_cleanup();
     config_free(config);
     return status;

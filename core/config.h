@@ -102,8 +102,9 @@ enum acme_challenge {
 
 // A certificate authority.
 struct conf_authority {
-    const char *directory; // URL
-    const char *ca_file;   // NULL: the system's roots
+    const char *directory;                 // URL
+    const char *ca_file;                   // NULL: the system's roots
+    const char *eab_key_id, *eab_key_file; // external account binding; NULL: none
 };
 
 enum acme_keys { ACME_KEYS_ECDSA, ACME_KEYS_RSA, ACME_KEYS_BOTH };
@@ -114,6 +115,7 @@ struct conf_acme {
     bool agree_tos;
     const char *email; // NULL: none
     struct conf_authority authority;
+    struct conf_authority fallback; // directory NULL: none
     const char *state_dir;
     enum acme_keys keys;
     bool reuse_key;

@@ -9,7 +9,8 @@
 
 #include "core/config_files.h"
 
-static void directory_name(struct conf_authority *authority);
+static void authority_check(struct config_reader *reader, const struct yaml_node *section,
+                            struct conf_authority *authority);
 static void site_check(struct config_reader *reader, struct conf_site *site);
 
 void config_acme_check(struct config_reader *reader) {
@@ -22,16 +23,34 @@ void config_acme_check(struct config_reader *reader) {
         problems_add(reader->problems, PROBLEM_ERROR, agree->pos,
                      "agree_tos: an authority gives no certificates without it; read its terms of "
                      "service and set agree_tos: true, or remove \"acme\"");
-    if (acme->enabled && acme->authority.ca_file)
-        config_file_check(reader, yaml_map_find(section, "ca_file")->pos, acme->authority.ca_file);
-    directory_name(&acme->authority);
+    if (acme->enabled) {
+        authority_check(reader, section, &acme->authority);
+        authority_check(reader, yaml_map_find(section, "fallback"), &acme->fallback);
+    }
     for (size_t i = 0; i < config->site_count; i++)
         site_check(reader, &config->sites[i]);
 }
 
-static void directory_name(struct conf_authority *authority) {
+static void file_check(struct config_reader *reader, const struct yaml_node *section,
+                       const char *key, const char *path) {
+    if (path)
+        config_file_check(reader, yaml_map_find(section, key)->pos, path);
+}
+
+static void directory_name(struct conf_authority *authority);
+
+// `section`: where it stands; not looked at when there is no such authority.
+static void authority_check(struct config_reader *reader, const struct yaml_node *section,
+                            struct conf_authority *authority) {
     if (!authority->directory)
         return;
+    file_check(reader, section, "ca_file", authority->ca_file);
+    if (authority->eab_key_file)
+        file_check(reader, yaml_map_find(section, "eab"), "key_file", authority->eab_key_file);
+    directory_name(authority);
+}
+
+static void directory_name(struct conf_authority *authority) {
     if (strcmp(authority->directory, "letsencrypt") == 0)
         authority->directory = "https://acme-v02.api.letsencrypt.org/directory";
     else if (strcmp(authority->directory, "letsencrypt-staging") == 0)

@@ -346,13 +346,17 @@ const struct option option_table[] = {
     {SECTION_ACME, "rfc2136", SHAPE_SECTION, .status = OPTION_LATER, .child = SECTION_ACME_RFC2136,
      .example = "{server: \"ns.example.com:53\", key_name: ringway, key_file: tsig.key}",
      .help = "DNS records for dns-01 by dynamic update (RFC 2136) with TSIG."},
-    {SECTION_ACME, "eab", SHAPE_SECTION, .status = OPTION_LATER, .child = SECTION_ACME_EAB,
-     .example = "{key_id: kid-1, key_file: eab.key}",
-     .help = "External account binding, for authorities that ask for it."},
-    {SECTION_ACME, "fallback", SHAPE_SECTION, .status = OPTION_LATER,
-     .child = SECTION_ACME_FALLBACK,
+    {SECTION_ACME, "eab", SHAPE_SECTION, .child = SECTION_ACME_EAB,
+     .example = "{key_id: kid-1, key_file: eab.key}", FIELD(struct conf_acme, authority),
+     .help = "External account binding, for authorities that ask for it: they tie the account to "
+             "one you have with them."},
+    {SECTION_ACME, "fallback", SHAPE_SECTION, .child = SECTION_ACME_FALLBACK,
      .example = "{directory: \"https://acme.example.net/directory\"}",
-     .help = "A second authority for when the first fails."},
+     FIELD(struct conf_acme, fallback),
+     .help =
+         "A second authority. It is asked when the first cannot be reached or refuses: at once "
+         "where a site has no good certificate, otherwise when the first has failed three times "
+         "in a row."},
 
     {SECTION_ACME_CLOUDFLARE, "token_file", SHAPE_ONE, OPTION_PATH, .need = OPTION_REQUIRED,
      .example = "/etc/ringway/cloudflare.token",
@@ -364,13 +368,21 @@ const struct option option_table[] = {
     {SECTION_ACME_RFC2136, "key_file", SHAPE_ONE, OPTION_PATH, .need = OPTION_REQUIRED,
      .example = "tsig.key", .help = "File with the TSIG key in base64."},
     {SECTION_ACME_EAB, "key_id", SHAPE_ONE, OPTION_TEXT, .need = OPTION_REQUIRED,
-     .example = "kid-1", .help = "The key identifier the authority gave."},
+     .example = "kid-1", FIELD(struct conf_authority, eab_key_id),
+     .help = "The key identifier the authority gave."},
     {SECTION_ACME_EAB, "key_file", SHAPE_ONE, OPTION_PATH, .need = OPTION_REQUIRED,
-     .example = "eab.key", .help = "File with the authority's MAC key in base64url."},
+     .example = "eab.key", FIELD(struct conf_authority, eab_key_file),
+     .help =
+         "File with the MAC key the authority gave, in base64url. It is read when an account is "
+         "made."},
     {SECTION_ACME_FALLBACK, "directory", SHAPE_ONE, OPTION_DIRECTORY, .need = OPTION_REQUIRED,
-     .example = "\"https://acme.example.net/directory\"", .help = "As acme.directory."},
+     .example = "\"https://acme.example.net/directory\"", FIELD(struct conf_authority, directory),
+     .help = "As acme.directory."},
     {SECTION_ACME_FALLBACK, "ca_file", SHAPE_ONE, OPTION_PATH, .example = "other-root.pem",
-     .help = "As acme.ca_file."},
+     FIELD(struct conf_authority, ca_file), .help = "As acme.ca_file."},
+    {SECTION_ACME_FALLBACK, "eab", SHAPE_SECTION, .child = SECTION_ACME_EAB,
+     .example = "{key_id: kid-1, key_file: eab.key}", .field = {0, sizeof(struct conf_authority)},
+     .help = "As acme.eab."},
 
     // --- looking at it ---
     {SECTION_ADMIN, "listen", SHAPE_ONE, OPTION_LISTEN, .need = OPTION_REQUIRED,

@@ -8,6 +8,7 @@ import resource
 import pytest
 
 import peers
+from acme_ca import AcmeCa
 from acme_server import BadServer
 from browser import start_chromium
 from certificates import Authority
@@ -154,6 +155,20 @@ def pebble(tmp_path, authority):
         folder = tmp_path / f"pebble{len(made)}"
         folder.mkdir()
         made.append(Pebble(folder, authority, **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def acme_ca(authority):
+    """Starts ACME servers of our own: `acme_ca(profiles=...)`."""
+    made = []
+
+    def start(**options):
+        made.append(AcmeCa(authority, **options))
         return made[-1]
 
     yield start

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "acme/attempt.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "acme/account.h"
+#include "acme/challenge.h"
+#include "acme/order.h"
+#include "acme/record.h"
+#include "acme/schedule.h"
+#include "core/log.h"
+
+// While a site has a good certificate another authority can wait for this many failures in a row.
+#define FALLBACK_FAILURES 3
+
+// What an attempt knows from the beginning on.
+struct attempt {
+    struct acme_session *session;
+    const struct config *config;
+    const struct conf_acme *acme;
+    const struct conf_managed *managed;
+    struct acme_record record; // as it was before
+    struct acme_error *error;
+};
+
+static int obtain(struct attempt *attempt, const struct conf_authority **from);
+static void outcome_record(const struct attempt *attempt, const struct conf_authority *from,
+                           int result, time_t *held_until);
+
+int acme_attempt(struct acme_session *session, const struct config *config,
+                 const struct conf_managed *managed, time_t *held_until, struct acme_error *error) {
+    struct attempt attempt = {.session = session,
+                              .config = config,
+                              .acme = session->acme,
+                              .managed = managed,
+                              .error = error};
+    const struct conf_authority *from;
+    acme_record_read(session->acme, managed, &attempt.record);
+    int result = obtain(&attempt, &from);
+    if (result == 0 || error->trouble != ACME_TROUBLE_STOPPED)
+        outcome_record(&attempt, from, result, held_until);
+    acme_record_free(&attempt.record);
+    return result;
+}
+
+// --- getting it -------------------------------------------------------------------------------
+
+static int obtain_from(struct attempt *attempt, const struct conf_authority *authority);
+static bool may_fall_back(const struct attempt *attempt);
+
+// Asks the first authority, then the second.
+static int obtain(struct attempt *attempt, const struct conf_authority **from) {
+    struct acme_error *error = attempt->error;
+    *from = &attempt->acme->authority;
+    int result = obtain_from(attempt, *from);
+    if (result == 0 || !may_fall_back(attempt))
+        return result;
+    struct acme_error first = *error;
+    *from = &attempt->acme->fallback;
+    log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", attempt->managed->name, first.text,
+             (*from)->directory);
+    result = obtain_from(attempt, *from);
+    if (result < 0 && error->trouble != ACME_TROUBLE_STOPPED) {
+        acme_error_advise(&first, "the fallback: %s", error->text);
+        *error = first;
+    }
+    return result;
+}
+
+// Not for what another authority would meet as well.
+static bool may_fall_back(const struct attempt *attempt) {
+    switch (attempt->error->trouble) {
+    case ACME_TROUBLE_LOCAL:
+    case ACME_TROUBLE_VALIDATION:
+    case ACME_TROUBLE_STOPPED:
+        return false;
+    default:
+        break;
+    }
+    bool urgent = !acme_record_is_good(&attempt->record, attempt->managed, time(NULL));
+    return attempt->acme->fallback.directory &&
+           (urgent || attempt->record.failures + 1 >= FALLBACK_FAILURES);
+}
+
+// Tries the challenges that can work, one after the other.
+static int obtain_from(struct attempt *attempt, const struct conf_authority *authority) {
+    enum acme_challenge kinds[3];
+    struct acme_client *client;
+    struct acme_error *error = attempt->error;
+    const struct conf_managed *managed = attempt->managed;
+    const struct acme_record *record = &attempt->record;
+    const struct acme_order_terms terms = {
+        .keeps_key = attempt->acme->reuse_key && !acme_record_is_revoked(record),
+    };
+    size_t count = acme_challenge_choose(attempt->config, managed->site, kinds);
+    int result = acme_session_account(attempt->session, authority, &client, error);
+    for (size_t i = 0; result == 0 && i < count; i++) {
+        result = acme_order_run(client, attempt->acme, managed, kinds[i], &terms, error);
+        if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
+            (result = acme_account_renew(client, attempt->acme, error)) == 0)
+            result = acme_order_run(client, attempt->acme, managed, kinds[i], &terms, error);
+        if (result == 0 || error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
+            break;
+        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", managed->name, error->text,
+                 acme_challenge_name(kinds[i + 1]));
+        result = 0;
+    }
+    return result;
+}
+
+// --- how it went ------------------------------------------------------------------------------
+
+static const char *date_text(time_t when, char text[40]) {
+    struct tm tm;
+    strftime(text, 40, "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&when, &tm));
+    return text;
+}
+
+// With a clock that runs ahead a new certificate may be due at once: no reason to ask on and on.
+static time_t part_held(const struct acme_leaf *leaf) {
+    return (leaf->not_after - leaf->not_before) / 10;
+}
+
+static void failure_set(const struct attempt *attempt, struct acme_record *record) {
+    const struct acme_error *failure = attempt->error;
+    record->failures++;
+    record->next_at = acme_schedule_retry(record->attempted_at, record->failures,
+                                          failure->retry_after_s, attempt->managed->name);
+    snprintf(record->error, sizeof record->error, "%s", failure->text);
+}
+
+static void success_set(struct acme_record *record, const struct conf_authority *from) {
+    record->failures = 0;
+    record->next_at = 0;
+    record->error[0] = record->revoked[0] = '\0';
+    snprintf(record->directory, sizeof record->directory, "%s", from->directory);
+}
+
+static void outcome_say(const struct attempt *attempt, const struct acme_record *record,
+                        int result) {
+    char expires[40], next[40];
+    const char *name = attempt->managed->name;
+    if (result < 0)
+        log_line(LOG_ERROR, NULL, "acme: %s: no certificate: %s. Next attempt at %s", name,
+                 attempt->error->text, date_text(record->next_at, next));
+    else
+        log_line(LOG_INFO, NULL, "acme: %s: new certificate, good until %s, to be renewed at %s",
+                 name, date_text(record->leaf.not_after, expires),
+                 date_text(acme_record_renewal(record, attempt->acme, attempt->managed), next));
+}
+
+// Kept first, said then: who has heard of it can look it up.
+static void outcome_record(const struct attempt *attempt, const struct conf_authority *from,
+                           int result, time_t *held_until) {
+    struct acme_record record;
+    struct acme_error error;
+    acme_record_read(attempt->acme, attempt->managed, &record);
+    record.attempted_at = time(NULL);
+    if (result < 0)
+        failure_set(attempt, &record);
+    else
+        success_set(&record, from);
+    *held_until = result < 0 ? record.next_at : record.attempted_at + part_held(&record.leaf);
+    if (acme_record_write(attempt->acme, attempt->managed, &record, &error) < 0)
+        log_line(LOG_ERROR, NULL, "acme: %s", error.text);
+    outcome_say(attempt, &record, result);
+    acme_record_free(&record);
+}
