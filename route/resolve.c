@@ -208,7 +208,6 @@ static bool answer_set(struct resolve_answer *answer, const char *host,
     return true;
 }
 
-
 static void answer_say(const struct resolve_answer *answer, const struct resolve_answer *previous) {
     bool failed_before = previous && previous->error != 0;
     bool fails = answer->error != 0;

@@ -95,7 +95,7 @@ struct exchange {
     bool keep_client;     // another request may follow
     bool dechunk;         // an HTTP/1.0 client gets the payload alone
     bool timed_out;       // the last connect did
-    bool accounted;       // its access line is written
+    bool accounted;       // it has been counted, and its access line written
 };
 
 // What an upstream leg tells its connection; the owner that goes with it is the `struct conn`.

@@ -311,9 +311,13 @@ void exchange_account(struct conn *conn, enum access_event event) {
     struct exchange *exchange = conn->exchange;
     struct proxy *proxy = conn->proxy;
     bool answered = exchange->request_headed || exchange->status != 0;
-    if (!answered || exchange->accounted || !log_sink_wanted(&proxy->access))
+    if (!answered || exchange->accounted)
         return;
     exchange->accounted = true;
+    counter_add(&proxy->counters.received_bytes, exchange->bytes_in);
+    counter_add(&proxy->counters.sent_bytes, exchange->bytes_out);
+    if (!log_sink_wanted(&proxy->access))
+        return;
     char line[LINE_SIZE_MAX], client[ADDRESS_TEXT_MAX];
     const struct head *request = &exchange->request;
     struct access_record record = {

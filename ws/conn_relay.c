@@ -429,6 +429,8 @@ void relay_free(struct conn *conn) {
     counter_add(&counters->websockets_closed, 1);
     counter_add(&counters->frames_in, relay->up.walker.frames);
     counter_add(&counters->frames_out, relay->down.walker.frames);
+    counter_add(&counters->received_bytes, relay->up.bytes);
+    counter_add(&counters->sent_bytes, relay->down.bytes);
     relay_account(conn);
     free(relay->names);
     free(relay);

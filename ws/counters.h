@@ -25,6 +25,8 @@
     NAME(websockets_closed, "WebSockets ended")                                                    \
     NAME(frames_in, "frames relayed from clients, of ended WebSockets")                            \
     NAME(frames_out, "frames relayed to clients, of ended WebSockets")                             \
+    NAME(received_bytes, "bytes from clients without TLS, of ended exchanges and WebSockets")      \
+    NAME(sent_bytes, "bytes to clients without TLS, of ended exchanges and WebSockets")            \
     NAME(frame_violations, "frames that break RFC 6455 section 5")                                 \
     NAME(relay_pauses, "times a slow receiver paused its sender")                                  \
     NAME(ktls_tx, "TLS connections whose sending the kernel took over")                            \

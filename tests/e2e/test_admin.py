@@ -110,6 +110,26 @@ def test_metrics_say_what_status_says(gate, admin, client):
     wait_until(lambda: metrics(admin)[("ringway_websockets",)] == 0, "their end in the metrics")
 
 
+def test_traffic_is_what_the_access_log_says(gate, admin, client):
+    """Heads, bodies and frames; the log has the same bytes line by line."""
+    wire = client(gate.port, gate.tls_context())
+    open_websocket(wire)
+    wire.send(frame(TEXT, b"x" * 70_000, masked=True))
+    wire.read_frame()
+    wire.close()
+    with connect(gate.plain_port) as plain:
+        plain.send(request(host="nobody.example"))
+        assert plain.read_response().status == 404
+
+    def agree():
+        lines, samples = gate.access(), metrics(admin)
+        logged = [sum(line[key] for line in lines) for key in ("bytes_in", "bytes_out")]
+        counted = [samples[(f"ringway_{way}_bytes_total",)] for way in ("received", "sent")]
+        return len(lines) == 3 and min(counted) > 70_000 and logged == counted
+
+    wait_until(agree, "the sums of the access log in the metrics")
+
+
 def test_kernel_tls_is_visible(gate, admin, client):
     """As `ringway version` and the log say it, and with what became of a connection."""
     open_websocket(client(gate.port, gate.tls_context()))
@@ -210,7 +230,8 @@ def test_status_page_in_a_browser(gate, admin, chromium, client):
             await page.until("document.querySelector('#values')")
             state = await page.evaluate("document.querySelector('#state').textContent")
             row = await page.evaluate("document.querySelector('#sites tbody tr').innerText")
-            styled = await page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth")
+            main = "document.querySelector('main')"
+            styled = await page.evaluate(f"getComputedStyle({main}).maxWidth")
             fetched = await page.evaluate("performance.getEntriesByType('resource').length")
             scripts = await page.evaluate("document.scripts.length")
             return state, row.split("\t"), styled, fetched, scripts

@@ -11,6 +11,7 @@ import pytest
 from conftest import needs_kernel_tls, run, status, sysctl, tls_statistics
 from gateway import run_ringway
 from openssl import Dialogue, s_client
+from processes import free_port
 from wire import BINARY, connect, frame, open_websocket, request, upgrade_request, websocket
 
 pytestmark = needs_kernel_tls
@@ -167,6 +168,27 @@ def test_auto_takes_what_it_can(gateway, plain_echo, client):
     assert statistics()["TlsTxSw"] == 1 == status(gate)["ktls_tx"]
     assert statistics()["TlsRxSw"] == 0 == status(gate)["ktls_refused"], "not wanted, not refused"
     assert "kernel TLS: send AES-128-GCM" in gate.log
+
+
+@RX
+def test_metrics_and_status_page_show_it(gateway, plain_echo, client, rx):
+    admin = free_port()
+    gate = gateway(plain_echo, admin={"listen": f"127.0.0.1:{admin}"}, **kernel(rx))
+    wire = client(gate.port, gate.tls_context())
+    open_websocket(wire)
+    assert_echo(wire, b"hello")
+
+    def read(target):
+        with connect(admin) as looking:
+            looking.send(request("GET", target))
+            return looking.read_response().body.decode()
+
+    metrics, page, received = read("/metrics"), read("/status"), int(rx == "on")
+    assert 'ringway_kernel_tls{direction="send"} 1\n' in metrics
+    assert f'ringway_kernel_tls{{direction="receive"}} {received}\n' in metrics
+    assert "ringway_ktls_tx_total 1\n" in metrics
+    assert f"ringway_ktls_rx_total {received}\n" in metrics
+    assert page.count("to the kernel") == 1 + received and "AES-128-GCM" in page
 
 
 def test_reload_changes_new_connections_only(gateway, plain_echo, client):
