@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Certificates that come by ACME, as the admin endpoint shows them: the placeholder, the failure and
+what to do about it, the certificate."""
+
+import time
+
+import pytest
+
+from acme_gateway import HOST, acme_gateway, renew, site
+from processes import free_port, wait_until
+from test_admin import ask, labelled, metrics, status
+
+EXPIRY = "ringway_certificate_not_after_timestamp_seconds"
+NEXT = "ringway_acme_next_attempt_timestamp_seconds"
+
+
+@pytest.mark.tsan
+def test_from_the_placeholder_to_the_certificate(gateway, pebble, state):
+    admin = free_port()
+    server = pebble()
+    server.stop_server()
+    gate = acme_gateway(
+        gateway, server, state, {HOST: site()}, admin={"listen": f"127.0.0.1:{admin}"}
+    )
+
+    def failed():
+        return labelled(metrics(admin), "ringway_acme_failures", site=HOST) == [1]
+
+    wait_until(failed, "the failure in the metrics")
+    samples = metrics(admin)
+    assert len(labelled(samples, EXPIRY, site=HOST, self_signed="true")) == 1
+    assert labelled(samples, NEXT, site=HOST)[0] > time.time()
+    shown = status(admin)["sites"][0]
+    assert "Connection refused" in shown["acme"][0]["error"]
+    assert shown["acme"][0]["has_certificate"] is False
+    page = ask(admin, "/status").body.decode()
+    assert "self-signed placeholder" in page and "Connection refused" in page
+
+    server.start()
+    assert renew(gate, HOST, verb="issue").returncode == 0
+    real = {"site": HOST, "self_signed": "false"}
+    wait_until(lambda: labelled(metrics(admin), EXPIRY, **real), "the certificate in the metrics")
+    wait_until(lambda: not failed(), "the failure is forgotten")
+    samples = metrics(admin)
+    assert labelled(samples, EXPIRY, site=HOST) == labelled(samples, EXPIRY, **real)
+    expiry, renewal = labelled(samples, EXPIRY, **real)[0], labelled(samples, NEXT, site=HOST)[0]
+    assert time.time() < renewal < expiry
+    shown = status(admin)["sites"][0]
+    assert shown["certificates"][0]["names"] == [HOST]
+    assert shown["certificates"][0]["issuer"].startswith("Pebble")
+    assert "error" not in shown["acme"][0] and shown["acme"][0]["has_certificate"]
+    page = ask(admin, "/status").body.decode()
+    assert "placeholder" not in page and "has failed" not in page
