@@ -10,5 +10,6 @@ enum { EXIT_USAGE = 2 };
 // argv[0] is the verb. Blocking, main thread.
 int command_load(int argc, char **argv);
 int command_serve(int argc, char **argv);
+int command_merge(int argc, char **argv);
 
 #endif

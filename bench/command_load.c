@@ -296,18 +296,6 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
     return target_parse(&settings->plan.target, url, why, why_size);
 }
 
-static bool json_write(const char *path, const struct load_settings *settings,
-                       const struct load_result *result) {
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (!out)
-        return false;
-    report_json(out, settings, result);
-    bool is_good = fflush(out) == 0 && !ferror(out);
-    if (out != stdout)
-        is_good = fclose(out) == 0 && is_good;
-    return is_good;
-}
-
 static bool is_clean(const struct load_stats *stats) {
     return stats->opened > 0 && stats->unanswered == 0 && failure_total(&stats->failures) == 0;
 }
@@ -328,9 +316,7 @@ static int run(struct load_settings *settings, const char *json_path) {
         run_error(why);
     } else {
         code = is_clean(&result->stats) ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (!json_path || strcmp(json_path, "-") != 0)
-            report_table(stdout, settings, result);
-        if (json_path && !json_write(json_path, settings, result)) {
+        if (!report_write(json_path, settings, result)) {
             fprintf(stderr, "ringway-bench: %s: %s\n", json_path, strerror(errno));
             code = EXIT_FAILURE;
         }
@@ -342,7 +328,7 @@ static int run(struct load_settings *settings, const char *json_path) {
 
 int command_load(int argc, char **argv) {
     char why[300];
-    const char *url;
+    const char *url = NULL;
     struct load_arguments arguments = {.connections = 64,
                                        .sizes = "128",
                                        .duration_ms = 10000,
@@ -355,7 +341,7 @@ int command_load(int argc, char **argv) {
         return EXIT_SUCCESS;
     }
     struct load_settings settings = {0};
-    if (!options_parse(rows, &arguments, argc, argv, &url, why, sizeof why) ||
+    if (options_parse(rows, &arguments, argc, argv, &url, 1, why, sizeof why) < 0 ||
         !settings_fill(&settings, &arguments, url, why, sizeof why))
         return usage_error(why);
     char *fields = fields_join(&arguments.fields, why, sizeof why);

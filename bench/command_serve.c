@@ -64,17 +64,14 @@ static bool listen_parse(const char *text, struct sockaddr_storage *out) {
 
 int command_serve(int argc, char **argv) {
     char why[300];
-    const char *operand;
     struct serve_arguments arguments = {.listen = "127.0.0.1:9001", .threads = 1};
     struct serve_settings settings;
     if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         help();
         return EXIT_SUCCESS;
     }
-    if (!options_parse(rows, &arguments, argc, argv, &operand, why, sizeof why))
+    if (options_parse(rows, &arguments, argc, argv, NULL, 0, why, sizeof why) < 0)
         return fail(EXIT_USAGE, why);
-    if (operand)
-        return fail(EXIT_USAGE, "serve takes options only; see ringway-bench serve --help");
     settings.threads = arguments.threads;
     if (!listen_parse(arguments.listen, &settings.address))
         return fail(EXIT_USAGE, "--listen must be ADDRESS:PORT, such as 127.0.0.1:9001 or [::1]:0");

@@ -19,12 +19,16 @@ uint64_t histogram_bucket_ns(unsigned index) {
 }
 
 void histogram_add(struct histogram *histogram, uint64_t value_ns) {
+    histogram_add_count(histogram, value_ns, 1);
+}
+
+void histogram_add_count(struct histogram *histogram, uint64_t value_ns, uint64_t count) {
     if (value_ns > histogram->max_ns)
         histogram->max_ns = value_ns;
-    histogram->count++;
-    histogram->sum_ns += value_ns;
+    histogram->count += count;
+    histogram->sum_ns += value_ns * count;
     const uint64_t limit = (UINT64_C(1) << HISTOGRAM_MAX_LOG2) - 1;
-    histogram->buckets[bucket_of(value_ns < limit ? value_ns : limit)]++;
+    histogram->buckets[bucket_of(value_ns < limit ? value_ns : limit)] += count;
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from) {

@@ -24,6 +24,9 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value_ns);
 
+// The same for `count` of them.
+void histogram_add_count(struct histogram *histogram, uint64_t value_ns, uint64_t count);
+
 // Adds what `from` holds to `into`.
 void histogram_merge(struct histogram *into, const struct histogram *from);
 

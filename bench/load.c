@@ -72,6 +72,7 @@ bool load_run(const struct load_settings *settings, struct load_result *result, 
     load->settings = settings;
     load->began_ns = clock_now_ns();
     *result = (struct load_result){.memory_idle = process_memory_take(&settings->server)};
+    uint64_t server_before_ns = process_cpu_ns(&settings->server);
     files_allow(settings->plan.connections);
     pattern_init();
     struct sigaction action = {.sa_handler = on_interrupt};
@@ -84,6 +85,9 @@ bool load_run(const struct load_settings *settings, struct load_result *result, 
         window(load, result);
     }
     stop(load, result);
+    uint64_t server_after_ns = process_cpu_ns(&settings->server);
+    if (server_after_ns >= server_before_ns)
+        result->server_cpu_s = (double)(server_after_ns - server_before_ns) / (double)NS_PER_S;
     free(load);
     return has_begun;
 }
@@ -296,4 +300,21 @@ static void stop(struct load *load, struct load_result *result) {
 bool load_was_bottleneck(const struct load_result *result) {
     bool has_work = result->own_cpu > 0.1; // on busy cores an idle generator is not what limits
     return result->busiest_thread > 0.95 || (result->cores_busy > 0.98 && has_work);
+}
+
+static double higher(double a, double b) {
+    return a > b ? a : b;
+}
+
+void load_result_merge(struct load_result *into, const struct load_result *from) {
+    stats_merge(&into->stats, &from->stats);
+    traffic_add(&into->traffic, &from->traffic);
+    into->echoes += from->echoes;
+    into->opened += from->opened;
+    into->open += from->open;
+    into->own_cpu += from->own_cpu;
+    into->seconds = higher(into->seconds, from->seconds);
+    into->busiest_thread = higher(into->busiest_thread, from->busiest_thread);
+    into->cores_busy = higher(into->cores_busy, from->cores_busy);
+    into->interrupted = into->interrupted || from->interrupted;
 }

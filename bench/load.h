@@ -26,6 +26,7 @@ struct load_settings {
 
 struct load_result {
     struct load_stats stats; // of the whole run, all threads together
+    double server_cpu_s;     // of the whole run, opening and closing included
     // Within the window:
     double seconds;
     uint64_t echoes, opened;
@@ -44,6 +45,10 @@ struct load_result {
 // Plays it. False with a sentence in `why` when it cannot even begin. Blocking.
 bool load_run(const struct load_settings *settings, struct load_result *result, char *why,
               size_t why_size);
+
+// Adds the result of another run that went on at the same time: counts add up, of the seconds and
+// of what was busy the higher counts.
+void load_result_merge(struct load_result *into, const struct load_result *from);
 
 // Whether what limited the run was the load generator and not the target.
 bool load_was_bottleneck(const struct load_result *result);

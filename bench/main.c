@@ -15,6 +15,7 @@ static const struct {
 } verbs[] = {
     {"load", command_load, "put load on a ws:// or wss:// server and measure it"},
     {"serve", command_serve, "serve a WebSocket echo to be loaded"},
+    {"merge", command_merge, "add up results of loads that ran at the same time"},
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };

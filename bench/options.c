@@ -4,6 +4,7 @@
 #include "core/config_quantity.h"
 #include "core/str.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -122,8 +123,8 @@ static bool option_read(struct reader *reader) {
     return value_set(reader, row, text);
 }
 
-bool options_parse(const struct option_row *rows, void *values, int argc, char **argv,
-                   const char **operand, char *why, size_t why_size) {
+int options_parse(const struct option_row *rows, void *values, int argc, char **argv,
+                  const char **operands, int max, char *why, size_t why_size) {
     struct reader reader = {.rows = rows,
                             .values = values,
                             .argc = argc,
@@ -131,19 +132,20 @@ bool options_parse(const struct option_row *rows, void *values, int argc, char *
                             .argv = argv,
                             .why = why,
                             .why_size = why_size};
-    *operand = NULL;
+    int count = 0;
     for (; reader.at < argc; reader.at++) {
         const char *word = argv[reader.at];
         if (word[0] == '-' && word[1] != '\0') {
             if (!option_read(&reader))
-                return false;
-        } else if (*operand) {
-            return refuse(&reader, "unexpected argument %s", word);
+                return -EINVAL;
+        } else if (count == max) {
+            refuse(&reader, "unexpected argument %s", word);
+            return -EINVAL;
         } else {
-            *operand = word;
+            operands[count++] = word;
         }
     }
-    return true;
+    return count;
 }
 
 void options_help(FILE *out, const struct option_row *rows) {

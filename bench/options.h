@@ -39,10 +39,12 @@ struct option_row {
     const char *help;
 };
 
-// Reads argv[1..] into `values`; `*operand` gets the one argument that is no option, or NULL. False
-// with a sentence in `why`.
-bool options_parse(const struct option_row *rows, void *values, int argc, char **argv,
-                   const char **operand, char *why, size_t why_size);
+enum { OPERANDS_MAX = 256 };
+
+// Reads argv[1..] into `values`; `operands` gets the arguments that are no options, `max` at the
+// most. Returns their number, or -EINVAL with a sentence in `why`.
+int options_parse(const struct option_row *rows, void *values, int argc, char **argv,
+                  const char **operands, int max, char *why, size_t why_size);
 
 // A line or more for each row.
 void options_help(FILE *out, const struct option_row *rows);

@@ -243,12 +243,13 @@ static void json_server(FILE *out, const struct load_settings *settings,
     fprintf(out,
             "  \"server\": {\"cpu_cores\": %.5f, \"cpu_s\": %.6f, \"event\": \"%s\", "
             "\"cpu_us_per_event\": %.4f, \"cpu_s_per_gb\": %.5f,\n    "
+            "\"whole_run_cpu_s\": %.6f, "
             "\"private_idle_bytes\": %" PRIu64 ", \"private_open_bytes\": %" PRIu64
             ", \"pss_idle_bytes\": %" PRIu64 ", \"pss_open_bytes\": %" PRIu64 "},\n",
             result->server_cpu, result->server_cpu * result->seconds, work_of(settings)->name,
-            server_us(settings, result), server_s_per_gb(result), result->memory_idle.private_bytes,
-            result->memory_open.private_bytes, result->memory_idle.pss_bytes,
-            result->memory_open.pss_bytes);
+            server_us(settings, result), server_s_per_gb(result), result->server_cpu_s,
+            result->memory_idle.private_bytes, result->memory_open.private_bytes,
+            result->memory_idle.pss_bytes, result->memory_open.pss_bytes);
 }
 
 void report_json(FILE *out, const struct load_settings *settings,
@@ -265,15 +266,18 @@ void report_json(FILE *out, const struct load_settings *settings,
             load_mode_names[plan->mode], plan->connections, plan->threads, plan->sizes.text,
             plan->rate);
     fprintf(out,
-            "  \"seconds\": %.6f, \"interrupted\": %s, \"open\": %" PRIu64
+            "  \"seconds\": %.6f, \"interrupted\": %s, \"opened\": %" PRIu64 ", \"open\": %" PRIu64
             ",\n  \"echoes\": %" PRIu64 ", \"echoes_per_s\": %.2f, \"upgrades\": %" PRIu64
             ", \"upgrades_per_s\": %.2f,\n  \"resumed\": %" PRIu64 ", \"unanswered\": %" PRIu64
             ",\n  \"sent\": %" PRIu64 ", \"sent_bytes\": %" PRIu64 ", \"received\": %" PRIu64
             ", \"received_bytes\": %" PRIu64 ",\n",
-            result->seconds, result->interrupted ? "true" : "false", result->open, result->echoes,
-            rate(result->echoes, result), result->opened, rate(result->opened, result),
-            stats->resumed, stats->unanswered, result->traffic.sent, result->traffic.sent_bytes,
-            result->traffic.received, result->traffic.received_bytes);
+            result->seconds, result->interrupted ? "true" : "false", stats->opened, result->open,
+            result->echoes, rate(result->echoes, result), result->opened,
+            rate(result->opened, result), stats->resumed, stats->unanswered, result->traffic.sent,
+            result->traffic.sent_bytes, result->traffic.received, result->traffic.received_bytes);
+    fprintf(out,
+            "  \"whole_run\": {\"sent_bytes\": %" PRIu64 ", \"received_bytes\": %" PRIu64 "},\n",
+            stats->traffic.sent_bytes, stats->traffic.received_bytes);
     json_histogram(out, "latency", &stats->latency);
     json_histogram(out, "opening", &stats->opening);
     json_failures(out, &stats->failures);
@@ -283,4 +287,23 @@ void report_json(FILE *out, const struct load_settings *settings,
             "\"bottleneck\": %s}\n}\n",
             result->own_cpu, result->busiest_thread, result->cores_busy,
             load_was_bottleneck(result) ? "true" : "false");
+}
+
+static bool json_write(const char *path, const struct load_settings *settings,
+                       const struct load_result *result) {
+    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+    if (!out)
+        return false;
+    report_json(out, settings, result);
+    bool is_good = fflush(out) == 0 && !ferror(out);
+    if (out != stdout)
+        is_good = fclose(out) == 0 && is_good;
+    return is_good;
+}
+
+bool report_write(const char *json_path, const struct load_settings *settings,
+                  const struct load_result *result) {
+    if (!json_path || strcmp(json_path, "-") != 0)
+        report_table(stdout, settings, result);
+    return !json_path || json_write(json_path, settings, result);
 }

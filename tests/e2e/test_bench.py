@@ -3,6 +3,7 @@
 not write, tells what a server does wrong, and measures honestly."""
 
 import asyncio
+import collections
 import contextlib
 import itertools
 import json
@@ -149,6 +150,63 @@ def test_broadcast_refuses_what_is_too_long_and_drops_who_does_not_read(bench_ec
     assert len(deaf.received) < 10 * len(message)
     speaker.send(frame(BINARY, bytes(5_000_000), masked=True)[:4_500_000])
     assert speaker.read_frame() == (0x80 | CLOSE, b"\x03\xf1")
+
+
+# --- the sum of several ---
+
+
+def merge(*arguments):
+    return subprocess.run([BENCH, "merge", *arguments], capture_output=True, text=True,
+                          timeout=PATIENCE_S)
+
+
+def test_results_add_up(bench_echo, backend, tmp_path):
+    def close_at_once(wire):
+        switch_protocols(wire, extra=close_frame(1013, b"later"))
+        wire.read_to_end()
+
+    urls = [f"ws://127.0.0.1:{bench_echo.port}/a", f"ws://127.0.0.1:{bench_echo.port}/b",
+            f"ws://{backend(close_at_once).address}/"]
+    results, files = [], []
+    for number, url in enumerate(urls):
+        results.append(load(url, "-s", "100:3,1K:1")[1])
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(results[-1]))
+    done = merge(*files, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    total = json.loads(done.stdout)
+    for key in ("connections", "opened", "echoes", "sent", "received_bytes", "open"):
+        assert total[key] == sum(result[key] for result in results), key
+    counts = collections.Counter()
+    for result in results:
+        for bucket, count in result["latency"]["buckets_ns"]:
+            counts[bucket] += count
+    assert total["latency"]["buckets_ns"] == [[b, counts[b]] for b in sorted(counts)]
+    assert total["latency"]["max_us"] == max(r["latency"]["max_us"] for r in results)
+    assert total["failures"]["closed"]["count"] == 4
+    assert total["close_codes"] == {"1013": 4}
+    table = merge(*files)
+    assert table.returncode == 0 and "p99.9" in table.stdout and "closed" in table.stdout
+
+
+@pytest.mark.parametrize("text, words", [
+    ("", "an object"), ("[1, 2]", "an object"), ('{"mode": "ping-pong"}', "is missing"),
+    ('{"a": ', "an object"), ("\0\1", "an object"),
+])
+def test_what_is_no_result_is_not_merged(tmp_path, text, words):
+    (tmp_path / "result").write_text(text)
+    done = merge(tmp_path / "result")
+    assert done.returncode == 1 and words in done.stderr, done
+
+
+def test_results_of_different_modes_are_not_merged(bench_echo, tmp_path):
+    for mode in ("ping-pong", "storm"):
+        result = load(f"ws://127.0.0.1:{bench_echo.port}/", "-m", mode)[1]
+        (tmp_path / mode).write_text(json.dumps(result))
+    done = merge(tmp_path / "ping-pong", tmp_path / "storm")
+    assert done.returncode == 1 and "is a storm" in done.stderr
+    assert merge().returncode == 2
+    assert merge(tmp_path / "nothing").returncode == 1
 
 
 # --- the load -------------------------------------------------------------------------------------
