@@ -23,7 +23,7 @@ packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libmic
     python3-websockets python3-yaml sed strace util-linux)
 
 # What measures it. The two servers are unpacked, their libraries installed.
-packages_bench=(python3 util-linux openssl gnuplot-nox libcrypt1 liblua5.3-0
+packages_bench=(python3 util-linux iproute2 ethtool openssl gnuplot-nox libcrypt1 liblua5.3-0
     libopentracing-c-wrapper0 libpcre2-8-0 libssl3 libsystemd0 zlib1g)
 peers_bench=(nginx libnginx-mod-stream haproxy)
 

@@ -9,6 +9,8 @@ import itertools
 import json
 import os
 import pty
+import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -17,7 +19,7 @@ import peers
 import pytest
 import websockets
 
-from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port
+from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port, wait_until
 from wire import BINARY, CLOSE, PING, PONG, close_frame, frame, open_websocket, switch_protocols
 
 BENCH = PROGRAM.with_name("ringway-bench")
@@ -364,6 +366,70 @@ def test_load_speaks_tls_and_verifies_when_asked(gateway, plain_echo, authority,
     url = subject.url("/", scheme="wss")
     code, result = load(url, "--ca", str(authority.ca), *tls)
     assert code == 0 and result["echoes"] > 0, result
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {certificate.chain};
+        ssl_certificate_key {certificate.key};
+        location / {{
+            proxy_pass http://127.0.0.1:{backend};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+        }}
+        location /missing {{ return 404; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture
+def nginx(bench_echo, certificate, tmp_path):
+    """nginx with TLS in front of our backend."""
+    peers_folder = BENCH.resolve().parent.parent / ".deps" / "peers" / "usr" / "sbin"
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:{peers_folder}")
+    if not program:
+        pytest.skip("no nginx here (Debian package nginx, or ./dev bench)")
+    port = free_port()
+    (tmp_path / "nginx.conf").write_text(NGINX.format(
+        folder=tmp_path, port=port, certificate=certificate, backend=bench_echo.port))
+    server = Process([program, "-p", tmp_path, "-e", "stderr", "-c", tmp_path / "nginx.conf"])
+    wait_until(lambda: is_listening(port), "nginx")
+    server.url = f"wss://localhost:{port}"
+    yield server
+    server.stop()
+
+
+def is_listening(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("options", [
+    ["--tls", "1.3"], ["--tls", "1.2"], ["--cipher", "TLS13-CHACHA20-POLY1305-SHA256"],
+    ["--tls", "1.2", "--cipher", "ECDHE-ECDSA-AES256-GCM-SHA384", "--group", "P-384"],
+    ["-s", "300000", "--rate", "100"], ["-m", "hold", "-c", "200"],
+])
+def test_load_goes_through_a_gateway_we_did_not_write(nginx, authority, options):
+    code, result = load(f"{nginx.url}/echo", "--ca", str(authority.ca), *options)
+    assert code == 0 and result["open"] >= 4, result
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_storm_resumes_sessions_of_openssl(nginx, version):
+    code, result = load(f"{nginx.url}/echo", "-m", "storm", "--tls", version, "--resume")
+    assert code == 0 and result["resumed"] >= result["opened"] * 0.5 > 0, result
+    code, result = load(f"{nginx.url}/missing", "--tls", version)
+    assert code == 1 and result["http_statuses"] == {"404": 4}, result
 
 
 def test_load_refuses_a_certificate_it_cannot_verify(gateway, plain_echo, tmp_path):
