@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "acme/url.h"
+
 #define RETRY_AFTER_MAX_S (24 * 3600)
 
 static struct acme_answer *answer_of(llhttp_t *parser) {
@@ -64,49 +66,70 @@ static unsigned retry_after_read(const char *text) {
     return seconds <= 0 ? 0 : seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (unsigned)seconds;
 }
 
-// "/path" on the same server, or a URL as it is.
-static char *reference_resolve(const struct acme_request *request, const char *reference,
-                               size_t size) {
-    char *url;
+// Puts "/path" on the same server, or a URL, into `url`; what is no URL, or too long for one, is no
+// reference.
+static bool reference_resolve(const struct acme_request *request, struct str reference,
+                              char url[ACME_URL_BYTES]) {
+    struct acme_url parts;
     const char *path = request->url + strlen("https://");
     path += strcspn(path, "/?#");
-    bool relative = size > 0 && reference[0] == '/';
-    int written = asprintf(&url, "%.*s%.*s", relative ? (int)(path - request->url) : 0,
-                           request->url, (int)size, reference);
-    return written < 0 ? NULL : url;
+    bool relative = str_starts(reference, STR("/"));
+    int size = snprintf(url, ACME_URL_BYTES, "%.*s%.*s", relative ? (int)(path - request->url) : 0,
+                        request->url, STR_ARG(reference));
+    return size < ACME_URL_BYTES && acme_url_read(url, &parts);
 }
 
 // <https://…/cert/1>;rel="alternate" (RFC 8288 §3); one link a field, as ACME servers send it.
-static void link_read(struct acme_answer *answer) {
+static int link_read(struct acme_answer *answer) {
     struct acme_response *response = answer->response;
+    char url[ACME_URL_BYTES];
     const char *from = strchr(answer->value, '<'), *to = from ? strchr(from, '>') : NULL;
-    if (!to || !strcasestr(to, "alternate") || response->alternate_count == ACME_ALTERNATES_MAX)
-        return;
-    char *url = reference_resolve(answer->request, from + 1, (size_t)(to - from - 1));
-    if (url)
-        response->alternates[response->alternate_count++] = url;
+    if (!to || !strcasestr(to, "alternate") || response->alternate_count == ACME_ALTERNATES_MAX ||
+        !reference_resolve(answer->request, (struct str){from + 1, (size_t)(to - from - 1)}, url))
+        return 0;
+    char *kept = strdup(url);
+    if (!kept)
+        return fail(answer, -ENOMEM);
+    response->alternates[response->alternate_count++] = kept;
+    return 0;
+}
+
+static void location_read(struct acme_answer *answer) {
+    struct acme_response *response = answer->response;
+    char url[ACME_URL_BYTES];
+    if (reference_resolve(answer->request, (struct str){answer->value, answer->value_size}, url))
+        memcpy(response->location, url, sizeof url);
+}
+
+// Base64url; anything else must be ignored (RFC 8555 §6.5.1).
+static void nonce_read(struct acme_answer *answer) {
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    if (answer->value_size < sizeof answer->response->nonce &&
+        strspn(answer->value, letters) == answer->value_size)
+        strcpy(answer->response->nonce, answer->value);
+}
+
+static void value_trim(struct acme_answer *answer) {
+    while (answer->value_size > 0 && strchr(" \t", answer->value[answer->value_size - 1]))
+        answer->value[--answer->value_size] = '\0';
 }
 
 static int on_value_complete(llhttp_t *parser) {
     struct acme_answer *answer = answer_of(parser);
-    struct acme_response *response = answer->response;
-    if (strcasecmp(answer->name, "Location") == 0) {
-        char *url = reference_resolve(answer->request, answer->value, answer->value_size);
-        if (!url)
-            return fail(answer, -ENOMEM);
-        snprintf(response->location, sizeof response->location, "%s", url);
-        free(url);
-    } else if (strcasecmp(answer->name, "Replay-Nonce") == 0) {
-        snprintf(response->nonce, sizeof response->nonce, "%.*s", (int)sizeof response->nonce - 1,
-                 answer->value);
-    } else if (strcasecmp(answer->name, "Retry-After") == 0) {
-        response->retry_after_s = retry_after_read(answer->value);
-    } else if (strcasecmp(answer->name, "Link") == 0) {
-        link_read(answer);
-    }
+    int result = 0;
+    value_trim(answer);
+    if (strcasecmp(answer->name, "Location") == 0)
+        location_read(answer);
+    else if (strcasecmp(answer->name, "Replay-Nonce") == 0)
+        nonce_read(answer);
+    else if (strcasecmp(answer->name, "Retry-After") == 0)
+        answer->response->retry_after_s = retry_after_read(answer->value);
+    else if (strcasecmp(answer->name, "Link") == 0)
+        result = link_read(answer);
     answer->name_size = answer->value_size = 0;
     answer->name[0] = answer->value[0] = '\0';
-    return 0;
+    return result;
 }
 
 // 1: no body follows, whatever the head says.

@@ -23,7 +23,7 @@ struct acme_answer {
     llhttp_settings_t settings;
     const struct acme_request *request;
     struct acme_response *response;
-    char name[32], value[ACME_URL_BYTES]; // of the field being read, cut
+    char name[32], value[ACME_URL_BYTES + 256]; // of the field being read, cut: longer than a URL
     size_t name_size, value_size, head_size;
     int error; // negative errno; 0: none
     bool whole, keeps;

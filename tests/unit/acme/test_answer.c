@@ -3,6 +3,7 @@
 // HTTP answers as servers send them, whole and byte by byte, and those that are too much.
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,29 @@ START_TEST(fields_and_body_are_read_however_they_are_cut) {
         ck_assert_str_eq(response.alternates[0], "https://ca.example/alt/1");
         ck_assert_str_eq(response.alternates[1], "https://ca.example:14000/alt/2");
         ck_assert_str_eq(response.body, "hello!");
+        acme_response_free(&response);
+    }
+}
+END_TEST
+
+START_TEST(fields_that_are_none_are_not_there) {
+    static const struct {
+        const char *field, *location, *nonce;
+    } cases[] = {
+        {"Location: /a\xffz", "", ""},       {"Location: http://ca.example/a", "", ""},
+        {"Location: /a b", "", ""},          {"Location: /a \t", "https://ca.example:14000/a", ""},
+        {"Replay-Nonce: a+b", "", ""},       {"Replay-Nonce: a\xffz", "", ""},
+        {"Replay-Nonce: _a-b ", "", "_a-b"}, {"Link: <ftp://x>;rel=\"alternate\"", "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[256];
+        struct acme_response response;
+        int size = snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\n%s\r\nContent-Length: 0\r\n\r\n",
+                            cases[i].field);
+        ck_assert_int_eq(read_answer(&post, text, (size_t)size, 1, &response), 1);
+        ck_assert_str_eq(response.location, cases[i].location);
+        ck_assert_str_eq(response.nonce, cases[i].nonce);
+        ck_assert_uint_eq(response.alternate_count, 0);
         acme_response_free(&response);
     }
 }
@@ -139,6 +163,7 @@ int main(void) {
     Suite *suite = suite_create("acme: answer");
     TCase *tcase = tcase_create("answers");
     tcase_add_test(tcase, fields_and_body_are_read_however_they_are_cut);
+    tcase_add_test(tcase, fields_that_are_none_are_not_there);
     tcase_add_test(tcase, other_forms_are_read);
     tcase_add_test(tcase, a_head_has_no_body);
     tcase_add_test(tcase, what_is_too_large_is_refused);
