@@ -12,6 +12,7 @@
 #include "acme/challenge.h"
 #include "acme/csr.h"
 #include "acme/json.h"
+#include "acme/leaf.h"
 #include "acme/storage.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -21,6 +22,8 @@
 #define POLL_MS 300000
 #define POLL_FIRST_MS 250
 #define POLL_MOST_MS 10000
+// Real chains have two or three; what each handshake sends must have an end.
+#define CHAIN_CERTIFICATES_MAX 9
 
 struct order {
     struct acme_client *client;
@@ -320,7 +323,10 @@ static int order_finalize(struct order *order) {
     uint64_t begun_ms = clock_monotonic_ms();
     const char *url = acme_json_text(order->state.json, "finalize");
     int result = 0;
-    if (order_is(order, "ready") && url) {
+    if (order_is(order, "ready") && !url)
+        return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
+                              "the order names no place to finalize it");
+    if (order_is(order, "ready")) {
         char *csr =
             acme_csr_make(order->key, order->site->acme_hosts, order->site->acme_host_count);
         if (!csr)
@@ -348,6 +354,7 @@ static int order_finalize(struct order *order) {
     return order_is(order, "valid") ? 0 : order_invalid(order);
 }
 
+static bool chain_is_clean(const char *chain);
 static int certificate_check(const struct order *order, const char *pem);
 
 static int order_download(struct order *order) {
@@ -363,6 +370,12 @@ static int order_download(struct order *order) {
         return result;
     }
     const char *chain = reply.response.body ? reply.response.body : "";
+    if (!chain_is_clean(chain)) {
+        acme_reply_free(&reply);
+        return acme_error_set(order->error, ACME_TROUBLE_REFUSED, -EPROTO,
+                              "what came is something else than a chain of up to %d certificates",
+                              CHAIN_CERTIFICATES_MAX);
+    }
     if (asprintf(&pem, "%s%s%s", chain, reply.response.body_size > 0 ? "\n" : "", order->key_pem) <
         0)
         pem = NULL;
@@ -377,13 +390,43 @@ static int order_download(struct order *order) {
     return result;
 }
 
+// PEM certificates and nothing else (RFC 8555 §9.1): a key among them would be taken for ours.
+static bool chain_is_clean(const char *chain) {
+    static const char any[] = "-----BEGIN ", certificate[] = "-----BEGIN CERTIFICATE-----";
+    size_t count = 0;
+    for (const char *at = strstr(chain, any); at; at = strstr(at + strlen(any), any), count++)
+        if (strncmp(at, certificate, strlen(certificate)) != 0)
+            return false;
+    return count > 0 && count <= CHAIN_CERTIFICATES_MAX;
+}
+
+// One that is new and not in its time says that a clock is wrong, ours most likely. The order
+// stays: once the clock is set the same certificate will do.
+static int dates_check(const struct order *order, const char *pem) {
+    struct acme_leaf leaf;
+    time_t now = time(NULL);
+    const char *problem = NULL;
+    if (acme_leaf_read(pem, &leaf) && now < leaf.not_before)
+        problem = "is not good yet";
+    else if (leaf.not_after > 0 && now >= leaf.not_after)
+        problem = "has expired already";
+    acme_leaf_free(&leaf);
+    return problem ? acme_error_set(order->error, ACME_TROUBLE_LOCAL, -EPROTO,
+                                    "the certificate that came %s; is the clock of this machine "
+                                    "right?",
+                                    problem)
+                   : 0;
+}
+
 // What came must be what was asked for, before it takes the place of one that works.
 static int certificate_check(const struct order *order, const char *pem) {
     const struct conf_certificate from = {.certificate_path = "the new certificate",
                                           .key_path = "its key"};
     struct problems problems = {0};
     struct str text = str_from(pem);
-    int result = 0;
+    int result = dates_check(order, pem);
+    if (result < 0)
+        return result;
     struct tls_certificate *certificate =
         tls_certificate_parse(text, text, &from, NULL, time(NULL), &problems);
     if (!certificate)
