@@ -20,6 +20,9 @@
 #include <unistd.h>
 
 #define BUFFER_GROUP 0
+// The kernel takes buffers in turn, so that all of them pass through the core's cache: a worker
+// starts with few and is given more when they run out.
+#define BUFFERS_AT_FIRST 64
 
 // Kinds of user data. Zero as a whole: nobody waits for it.
 enum { TAG_OP = 0, TAG_NOTE = 1, TAG_POST_FAILED = 2, TAG_MASK = 3 };
@@ -35,7 +38,8 @@ struct ring {
     struct ring_counters *counters;
     struct io_uring_buf_ring *buffers;
     uint8_t *buffer_memory;
-    unsigned buffer_count;
+    unsigned buffer_count; // room for so many
+    unsigned buffers_used; // so many take turns
     struct spill spill;
     struct op alarm;
     uint64_t alarm_ms; // UINT64_MAX: not set
@@ -60,6 +64,14 @@ static void buffer_recycle(struct ring *ring, unsigned id) {
     io_uring_buf_ring_advance(ring->buffers, 1);
 }
 
+static void buffers_add(struct ring *ring, unsigned more) {
+    unsigned end = ring->buffers_used + more;
+    if (end > ring->buffer_count)
+        end = ring->buffer_count;
+    while (ring->buffers_used < end)
+        buffer_recycle(ring, ring->buffers_used++);
+}
+
 static int buffers_open(struct ring *ring, unsigned count) {
     int error = 0;
     ring->buffer_count = count;
@@ -72,8 +84,7 @@ static int buffers_open(struct ring *ring, unsigned count) {
         munmap(ring->buffer_memory, buffers_size_bytes(ring));
         return error;
     }
-    for (unsigned id = 0; id < count; id++)
-        buffer_recycle(ring, id);
+    buffers_add(ring, BUFFERS_AT_FIRST);
     return 0;
 }
 
@@ -281,8 +292,10 @@ static void op_complete(struct ring *ring, struct op *op, int result, unsigned f
         buffer_recycle(ring, id);
         return;
     }
-    if (result == -ENOBUFS)
+    if (result == -ENOBUFS) {
         count(&ring->counters->buffers_exhausted, 1);
+        buffers_add(ring, ring->buffers_used);
+    }
     op->poll_events = result > 0 ? (uint32_t)result : 0;
     op->done(op, result, NULL);
 }
