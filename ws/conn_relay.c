@@ -25,10 +25,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-// What both sides get to answer our Close.
+// What both sides get to end, once all has been sent to them.
 #define CLOSE_MS 3000
-// What one side gets after the other has sent FIN, and a running frame after our wish to close, as
-// long as nothing moves.
+// What one side gets after the other has sent FIN, a running frame after our wish to close, and
+// the last bytes on a slow way, as long as nothing moves.
 #define HALF_CLOSED_MS 30000
 
 enum flow_state { FLOW_OPEN, FLOW_PAUSED, FLOW_CLOSING, FLOW_SHUT };
@@ -46,7 +46,7 @@ struct relay {
     char *names; // host and target for the access log, one after the other; NULL: not wanted
     uint32_t host_size, target_size;
     int64_t opened_us;
-    uint64_t shut_ms;    // when both flows were shut; 0 = not yet
+    uint64_t shut_ms;    // when both flows were shut, later when all was sent; 0 = not yet
     uint16_t close_code; // of our own Close; 0 = we have not closed
     uint8_t closed_by;   // enum access_closer
     bool ending;         // `closed_by` and `reason` are settled
@@ -176,13 +176,16 @@ static void flow_close(struct conn *conn, struct leg *source, const uint8_t *byt
     flow->state = FLOW_SHUT;
 }
 
+static bool all_sent(const struct conn *conn) {
+    return leg_is_sent(conn->client) && leg_is_sent(conn->upstream);
+}
+
 // Both flows are shut: FIN to both sides, and the end as soon as they have sent theirs.
 static void relay_finish_end(struct conn *conn) {
     const struct leg *client = conn->client, *upstream = conn->upstream;
     leg_finish(conn->client);
     leg_finish(conn->upstream);
-    bool sent = leg_is_sent(client) && leg_is_sent(upstream);
-    if (sent && (client->eof || client->lost) && (upstream->eof || upstream->lost))
+    if (all_sent(conn) && (client->eof || client->lost) && (upstream->eof || upstream->lost))
         conn_end(conn);
 }
 
@@ -286,8 +289,11 @@ void relay_spliced(struct conn *conn, struct leg *from, size_t n) {
 void relay_drained(struct conn *conn, struct leg *sink) {
     struct leg *source = sink_of(conn, sink);
     struct flow *flow = flow_from(conn, source);
-    if (is_shut(conn->relay))
+    if (is_shut(conn->relay)) {
+        conn->relay->shut_ms = conn->proxy->worker.now_ms; // now it is the peer's turn
+        conn_set_deadline(conn);
         return relay_finish_end(conn);
+    }
     if (flow->state == FLOW_PAUSED)
         flow->state = FLOW_OPEN;
     if (flow->state != FLOW_SHUT)
@@ -362,8 +368,8 @@ void relay_ended(struct conn *conn, struct leg *from, enum leg_end how) {
 
 uint64_t relay_deadline(const struct conn *conn) {
     const struct relay *relay = conn->relay;
-    if (relay->shut_ms)
-        return relay->shut_ms + CLOSE_MS;
+    if (relay->shut_ms) // who is slow to read still gets what waits
+        return relay->shut_ms + (all_sent(conn) ? CLOSE_MS : HALF_CLOSED_MS);
     if (relay->close_code || conn->half_closed)
         return conn->active_ms + HALF_CLOSED_MS;
     return conn->active_ms + relay->site->idle_timeout_ms;
