@@ -21,7 +21,7 @@ int worker_open(struct worker *worker, int index, const struct ring_features *fe
     worker->now_ms = clock_monotonic_ms();
     wheel_init(&worker->timers, worker->now_ms);
     worker->read_scratch = malloc(WORKER_SCRATCH_BYTES);
-    worker->open_scratch = malloc(WORKER_SCRATCH_BYTES);
+    worker->open_scratch = malloc(WORKER_OPEN_BYTES);
     worker->seal_scratch = malloc(WORKER_SEAL_BYTES);
     if (worker->read_scratch && worker->open_scratch && worker->seal_scratch)
         worker->ring = ring_open(features, WORKER_RING_ENTRIES, buffers, &worker->ring_counters);

@@ -20,8 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// One read's worth; the sealed form of it is longer by the TLS records' headers and tags.
+// One read's worth. What is opened of it may have a record begun earlier in front; the sealed form
+// of it is longer by the TLS records' headers and tags.
 #define WORKER_SCRATCH_BYTES (64 * 1024)
+#define WORKER_OPEN_BYTES (WORKER_SCRATCH_BYTES + 16 * 1024)
 #define WORKER_SEAL_BYTES (WORKER_SCRATCH_BYTES + 4096)
 
 // A thing to do in this turn or the next, once the event that asked for it has been dealt with.
@@ -40,7 +42,7 @@ struct worker {
     struct pipe_pool pipes;
     uint64_t now_ms;       // monotonic, as of this turn
     uint8_t *read_scratch; // WORKER_SCRATCH_BYTES: what was just received; dies with the event
-    uint8_t *open_scratch; // WORKER_SCRATCH_BYTES: the same, decrypted
+    uint8_t *open_scratch; // WORKER_OPEN_BYTES: the same, decrypted
     uint8_t *seal_scratch; // WORKER_SEAL_BYTES: what is just being sent, encrypted
     struct task *tasks, **tasks_end;
     struct timer housekeeping;

@@ -321,24 +321,36 @@ static bool opened(struct leg *leg, enum tls_open_verdict verdict) {
     return false;
 }
 
-// Opens the whole records in `bytes` and offers what was in them. Returns the bytes done with;
+// Offers what has been opened so far.
+static void offer_opened(struct leg *leg, size_t *opened_bytes) {
+    size_t n = *opened_bytes;
+    *opened_bytes = 0;
+    if (n > 0)
+        offer(leg, leg->worker->open_scratch, n);
+}
+
+// Opens the whole records in `bytes` behind what has been opened so far, and offers that only where
+// it must go first: what a message arrived in is sent on at once. Returns the bytes done with;
 // fewer than `n` when the rest is part of a record.
-static size_t open_whole(struct leg *leg, uint8_t *bytes, size_t n) {
+static size_t open_whole(struct leg *leg, uint8_t *bytes, size_t n, size_t *opened_bytes) {
     size_t done = 0;
     enum tls_open_verdict verdict;
     do {
         size_t used, length;
         verdict = tls_records_open(leg->records, bytes + done, n - done, &used,
-                                   leg->worker->open_scratch, WORKER_SCRATCH_BYTES, &length);
+                                   leg->worker->open_scratch + *opened_bytes,
+                                   WORKER_OPEN_BYTES - *opened_bytes, &length);
         done += used;
-        if (length > 0)
-            offer(leg, leg->worker->open_scratch, length);
+        *opened_bytes += length;
+        if (verdict != TLS_OPEN_MORE)
+            offer_opened(leg, opened_bytes);
     } while (!leg->closing && opened(leg, verdict));
     return done;
 }
 
 // Adds to the record begun earlier. Returns how many bytes it took; opens the record once whole.
-static size_t complete_partial(struct leg *leg, const uint8_t *bytes, size_t n) {
+static size_t complete_partial(struct leg *leg, const uint8_t *bytes, size_t n,
+                               size_t *opened_bytes) {
     size_t taken = 0, size;
     struct chunk *partial = leg->partial;
     // A record that says it is too large is not waited for: opening it gives the alert.
@@ -353,27 +365,30 @@ static size_t complete_partial(struct leg *leg, const uint8_t *bytes, size_t n) 
         taken += part;
     }
     leg->partial = NULL;
-    open_whole(leg, partial->data, partial->end);
+    open_whole(leg, partial->data, partial->end, opened_bytes);
     chunk_put(&leg->worker->chunks, partial);
     return taken;
 }
 
-static void open_records(struct leg *leg, uint8_t *bytes, size_t n) {
-    if (leg->partial) {
-        size_t taken = complete_partial(leg, bytes, n);
-        bytes += taken;
-        n -= taken;
-    }
-    if (n == 0 || leg->closing || leg->eof)
-        return;
-    size_t done = open_whole(leg, bytes, n);
-    if (done == n || leg->closing || leg->eof)
-        return;
+// Keeps the first part of a record until the rest has come.
+static void keep_partial(struct leg *leg, const uint8_t *bytes, size_t n) {
     leg->partial = chunk_get(&leg->worker->chunks, TLS_RECORD_MAX_BYTES);
     if (!leg->partial)
         return lose(leg, -ENOMEM);
-    memcpy(leg->partial->data, bytes + done, n - done);
-    leg->partial->end = (uint32_t)(n - done);
+    memcpy(leg->partial->data, bytes, n);
+    leg->partial->end = (uint32_t)n;
+}
+
+static void open_records(struct leg *leg, uint8_t *bytes, size_t n) {
+    size_t done = 0, opened_bytes = 0;
+    if (leg->partial)
+        done = complete_partial(leg, bytes, n, &opened_bytes);
+    if (done < n && !leg->closing && !leg->eof)
+        done += open_whole(leg, bytes + done, n - done, &opened_bytes);
+    if (done < n && !leg->closing && !leg->eof)
+        keep_partial(leg, bytes + done, n - done);
+    if (!leg->closing)
+        offer_opened(leg, &opened_bytes);
 }
 
 // Puts bytes the owner did not take behind those it has not been offered yet.
