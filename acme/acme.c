@@ -23,6 +23,7 @@
 
 #include "acme/account.h"
 #include "acme/attempt.h"
+#include "acme/dns_proof.h"
 #include "acme/record.h"
 #include "acme/revoke.h"
 #include "acme/storage.h"
@@ -334,9 +335,10 @@ static bool lock_take(struct acme *acme) {
         return false;
     }
     acme->lock_fd = acme_storage_lock(state_dir);
-    if (acme->lock_fd >= 0)
+    if (acme->lock_fd >= 0) {
         tell(acme, LOG_DEBUG, "ours", "the state folder is ours");
-    else if (acme->lock_fd == -EWOULDBLOCK)
+        acme_dns_start(acme->config, acme->stop_fd);
+    } else if (acme->lock_fd == -EWOULDBLOCK)
         tell(acme, LOG_INFO, "theirs", "another gateway cares for the certificates of this folder");
     else
         tell(acme, LOG_ERROR, "lock", "the state folder cannot be locked");

@@ -16,7 +16,7 @@ static int directory_read(struct acme_client *client, const json_t *directory,
 
 int acme_client_open(struct acme_client *client, const struct conf_authority *authority,
                      int stop_fd, struct acme_error *error) {
-    *client = (struct acme_client){.authority = authority};
+    *client = (struct acme_client){.authority = authority, .stop_fd = stop_fd};
     int result = acme_http_open(&client->http, authority->ca_file, stop_fd, error);
     if (result < 0)
         return result;
@@ -172,9 +172,9 @@ static const struct {
      "router on the way?"},
     {"dns", ACME_TROUBLE_VALIDATION, "the authority could not look the name up in DNS"},
     {"unauthorized", ACME_TROUBLE_VALIDATION,
-     "something else than this gateway seems to answer there"},
+     "what the authority has found there is not this gateway's answer"},
     {"incorrectResponse", ACME_TROUBLE_VALIDATION,
-     "something else than this gateway seems to answer there"},
+     "what the authority has found there is not this gateway's answer"},
     {"tls", ACME_TROUBLE_VALIDATION, "something between the authority and here ends TLS"},
 };
 

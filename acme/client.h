@@ -16,6 +16,7 @@
 struct acme_client {
     const struct conf_authority *authority;
     struct acme_http *http;
+    int stop_fd;              // readable once we are to stop
     struct acme_key *key;     // of the account; the client's to free
     char kid[ACME_URL_BYTES]; // the account's URL; "": none yet, requests carry the key itself
     char nonce[256];          // "": none

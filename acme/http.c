@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The connection is a non-blocking socket below wolfSSL; whoever has to wait does it in
-// `wait_ready`, which knows the deadline and the wish to stop. llhttp reads the answer.
+// The connection is a non-blocking socket below wolfSSL; llhttp reads the answer.
 #include "acme/http.h"
 
 #include <arpa/inet.h>
@@ -22,6 +21,7 @@
 
 #include "acme/answer.h"
 #include "acme/url.h"
+#include "acme/wait.h"
 #include "core/clock.h"
 
 #define CONNECT_MS 10000
@@ -85,30 +85,8 @@ void acme_http_close(struct acme_http *http) {
 
 // --- waiting ----------------------------------------------------------------------------------
 
-// Until `fd` is ready for `events`. 0, -ETIMEDOUT, or -ECANCELED when we are to stop.
-static int wait_ready(const struct acme_http *http, int fd, short events, uint64_t deadline_ms) {
-    struct pollfd polled[] = {{.fd = fd, .events = events},
-                              {.fd = http->stop_fd, .events = POLLIN}};
-    for (;;) {
-        uint64_t now_ms = clock_monotonic_ms();
-        int left_ms = now_ms < deadline_ms ? (int)(deadline_ms - now_ms) : 0;
-        int ready = poll(polled, 2, left_ms);
-        if (ready < 0 && errno == EINTR)
-            continue;
-        if (ready < 0)
-            return -errno;
-        if (polled[1].revents)
-            return -ECANCELED;
-        if (ready > 0)
-            return 0;
-        if (left_ms == 0)
-            return -ETIMEDOUT;
-    }
-}
-
 int acme_http_sleep(const struct acme_http *http, unsigned ms) {
-    int result = wait_ready(http, -1, 0, clock_monotonic_ms() + ms);
-    return result == -ETIMEDOUT ? 0 : result;
+    return acme_wait_sleep(http->stop_fd, ms);
 }
 
 // After a TLS call that did not finish: waits for what it wants. 0: call it again. Negative errno;
@@ -116,9 +94,9 @@ int acme_http_sleep(const struct acme_http *http, unsigned ms) {
 static int wait_tls(struct acme_http *http, int result) {
     switch (wolfSSL_get_error(http->session, result)) {
     case WOLFSSL_ERROR_WANT_READ:
-        return wait_ready(http, http->fd, POLLIN, http->deadline_ms);
+        return acme_wait_ready(http->stop_fd, http->fd, POLLIN, http->deadline_ms);
     case WOLFSSL_ERROR_WANT_WRITE:
-        return wait_ready(http, http->fd, POLLOUT, http->deadline_ms);
+        return acme_wait_ready(http->stop_fd, http->fd, POLLOUT, http->deadline_ms);
     default:
         return -EPROTO;
     }
@@ -138,7 +116,7 @@ static int address_connect(struct acme_http *http, const struct addrinfo *addres
         return -errno;
     int result = connect(fd, address->ai_addr, address->ai_addrlen) < 0 ? -errno : 0;
     if (result == -EINPROGRESS)
-        result = wait_ready(http, fd, POLLOUT, clock_monotonic_ms() + CONNECT_MS);
+        result = acme_wait_ready(http->stop_fd, fd, POLLOUT, clock_monotonic_ms() + CONNECT_MS);
     int failure = 0;
     socklen_t size = sizeof failure;
     if (result == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &failure, &size) == 0)

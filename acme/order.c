@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acme/advice.h"
 #include "acme/challenge.h"
 #include "acme/csr.h"
+#include "acme/dns_proof.h"
 #include "acme/json.h"
 #include "acme/leaf.h"
 #include "acme/storage.h"
@@ -216,15 +216,19 @@ static int order_authorize(struct order *order) {
         return 0;
     const json_t *urls = acme_json_array(order->state.json, "authorizations"), *url;
     size_t place;
+    int result = 0;
+    if (order->kind == ACME_CHALLENGE_DNS_01)
+        result = acme_dns_publish(order->client, order->acme, order->managed, urls, order->error);
     json_array_foreach(urls, place, url) {
-        if (!json_is_string(url))
-            return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
-                                  "the order has an authorization without a URL");
-        int result = authorize(order, json_string_value(url));
-        if (result < 0)
-            return result;
+        if (result == 0 && !json_is_string(url))
+            result = acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
+                                    "the order has an authorization without a URL");
+        if (result == 0)
+            result = authorize(order, json_string_value(url));
     }
-    return order_refresh(order);
+    if (order->kind == ACME_CHALLENGE_DNS_01)
+        acme_dns_withdraw(order->acme, order->managed, order->client->stop_fd);
+    return result < 0 ? result : order_refresh(order);
 }
 
 static int answer_and_wait(struct order *order, const char *url, const char *challenge_url);
@@ -298,9 +302,7 @@ static int challenge_failed(struct order *order, const char *name, const json_t 
     acme_error_while(order->error, "showing by %s that %s is ours", doing, name);
     if (order->error->trouble != ACME_TROUBLE_VALIDATION)
         return -EPROTO;
-    acme_error_advise(order->error, "the authority comes to port %s",
-                      order->kind == ACME_CHALLENGE_HTTP_01 ? "80" : "443");
-    acme_advise_addresses(order->error, name);
+    acme_challenge_advise(order->kind, name, order->error);
     return -EPROTO;
 }
 

@@ -14,7 +14,7 @@
 
 #define FILE_BYTES_MAX (1024 * 1024)
 
-static const char *const shelves[] = {"accounts", "certificates", "orders"};
+static const char *const shelves[] = {"accounts", "certificates", "orders", "dns"};
 
 static int folder_make(const char *path, struct acme_error *error) {
     if (mkdir(path, 0700) == 0 || errno == EEXIST)

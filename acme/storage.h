@@ -7,6 +7,7 @@
 //   certificates/NAME.pem       chain and key of a site in one file, as the gateway serves it
 //   certificates/NAME.json      where it came from; the last attempt, its error, the next one
 //   orders/NAME.json            an order under way and the key it is for
+//   dns/NAME.json               records of dns-01 that are set and still to be removed
 //
 // A file is written beside its place, synced, and renamed into it, and the folder is synced: after
 // a crash there is the old file or the new one. Blocking.
@@ -20,7 +21,7 @@
 #include "acme/error.h"
 #include "core/str.h"
 
-enum acme_shelf { ACME_ACCOUNTS, ACME_CERTIFICATES, ACME_ORDERS };
+enum acme_shelf { ACME_ACCOUNTS, ACME_CERTIFICATES, ACME_ORDERS, ACME_DNS };
 
 // Makes the folders that are missing. 0 or negative errno.
 int acme_storage_open(const char *state_dir, struct acme_error *error);

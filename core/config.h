@@ -98,6 +98,47 @@ enum acme_challenge {
     ACME_CHALLENGE_HTTP_01,
     ACME_CHALLENGE_TLS_ALPN_01,
     ACME_CHALLENGE_DNS_01,
+    ACME_CHALLENGE_DNS_PERSIST_01, // draft-ietf-acme-dns-persist
+};
+
+struct conf_server {
+    struct conf_pos pos;
+    const char *text; // as written, "host:port"
+    const char *host; // name or literal address, without brackets; NULL: none
+    uint16_t port;
+};
+
+// Who sets the DNS records of dns-01.
+enum conf_dns_provider {
+    CONF_DNS_NONE,
+    CONF_DNS_HOOK,
+    CONF_DNS_CLOUDFLARE,
+    CONF_DNS_RFC2136,
+};
+
+// RFC 8945 §6, in the order of the option's words.
+enum conf_tsig { CONF_TSIG_HMAC_SHA256, CONF_TSIG_HMAC_SHA512, CONF_TSIG_HMAC_SHA1 };
+
+struct conf_cloudflare {
+    const char *token_file; // NULL: the token is in the environment
+    const char *token_env;
+    const char *url;     // of the API
+    const char *ca_file; // NULL: the system's roots
+};
+
+struct conf_rfc2136 {
+    struct conf_server server;
+    const char *key_name, *key_file;
+    enum conf_tsig algorithm;
+};
+
+// How DNS is looked at before and after a record is set.
+struct conf_acme_dns {
+    struct conf_server resolver; // no host: those of /etc/resolv.conf
+    struct conf_server *servers; // asked whether they have a record; none: the zone's own
+    size_t server_count;
+    unsigned timeout_ms; // for all of them to have it
+    unsigned delay_ms;   // afterwards
 };
 
 // A certificate authority.
@@ -119,6 +160,12 @@ struct conf_acme {
     const char *state_dir;
     enum acme_keys keys;
     bool reuse_key;
+    enum conf_dns_provider dns_provider;
+    const char *hook;
+    unsigned hook_timeout_ms;
+    struct conf_cloudflare cloudflare;
+    struct conf_rfc2136 rfc2136;
+    struct conf_acme_dns dns;
 };
 
 enum acme_key_kind { ACME_KEY_ECDSA, ACME_KEY_RSA }; // P-256; 2048 bits
@@ -178,13 +225,6 @@ struct conf_site {
     bool strict;               // WebSocket protocol violations close with 1002 (RFC 6455 §7.4.1)
     struct conf_route *routes; // longest prefix first
     size_t route_count;
-};
-
-struct conf_server {
-    struct conf_pos pos;
-    const char *text; // as written, "host:port"
-    const char *host; // name or literal address, without brackets
-    uint16_t port;
 };
 
 struct conf_upstream {

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A site's certificate comes by ACME when the site asks for it, or when nothing else in the file
-// could give it one. What no authority can certify ("*") or not by a challenge we have (wildcards)
-// is left out of it with a warning.
+// could give it one. What no authority can certify ("*"), or not by the challenges the site has
+// (wildcards without dns-01, addresses by DNS), is left out of it with a warning.
 #include "core/config_acme.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "core/address.h"
 #include "core/config_files.h"
 
 static void authority_check(struct config_reader *reader, const struct yaml_node *section,
                             struct conf_authority *authority);
+static void providers_check(struct config_reader *reader, const struct yaml_node *section);
 static void site_check(struct config_reader *reader, struct conf_site *site);
 
 void config_acme_check(struct config_reader *reader) {
@@ -26,6 +30,7 @@ void config_acme_check(struct config_reader *reader) {
     if (acme->enabled) {
         authority_check(reader, section, &acme->authority);
         authority_check(reader, yaml_map_find(section, "fallback"), &acme->fallback);
+        providers_check(reader, section);
     }
     for (size_t i = 0; i < config->site_count; i++)
         site_check(reader, &config->sites[i]);
@@ -57,7 +62,49 @@ static void directory_name(struct conf_authority *authority) {
         authority->directory = "https://acme-staging-v02.api.letsencrypt.org/directory";
 }
 
+static void hook_check(struct config_reader *reader, struct conf_pos pos, const char *path);
+
+// One of them at most: a second one would never be asked.
+static void providers_check(struct config_reader *reader, const struct yaml_node *section) {
+    static const struct {
+        const char *key;
+        enum conf_dns_provider provider;
+    } known[] = {{"hook", CONF_DNS_HOOK},
+                 {"cloudflare", CONF_DNS_CLOUDFLARE},
+                 {"rfc2136", CONF_DNS_RFC2136}};
+    struct conf_acme *acme = &reader->config->acme;
+    const char *first = NULL;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        const struct yaml_node *node = yaml_map_find(section, known[i].key);
+        if (!node)
+            continue;
+        if (first)
+            problems_add(reader->problems, PROBLEM_ERROR, node->pos,
+                         "%s: acme.%s sets the DNS records already; remove one of them",
+                         known[i].key, first);
+        else
+            acme->dns_provider = known[i].provider;
+        first = known[i].key;
+    }
+    if (acme->hook)
+        hook_check(reader, yaml_map_find(section, "hook")->pos, acme->hook);
+    const struct yaml_node *cloudflare = yaml_map_find(section, "cloudflare");
+    file_check(reader, cloudflare, "token_file", acme->cloudflare.token_file);
+    file_check(reader, cloudflare, "ca_file", acme->cloudflare.ca_file);
+    file_check(reader, yaml_map_find(section, "rfc2136"), "key_file", acme->rfc2136.key_file);
+}
+
+static void hook_check(struct config_reader *reader, struct conf_pos pos, const char *path) {
+    struct stat status;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || access(path, X_OK) != 0)
+        problems_add(reader->problems, PROBLEM_ERROR, pos,
+                     "hook: %s is no program that can be run; it is one file, without arguments, "
+                     "and must be executable (chmod +x)",
+                     path);
+}
+
 static bool site_is_managed(struct config_reader *reader, const struct conf_site *site);
+static void provider_need(struct config_reader *reader, const struct conf_site *site);
 static void hosts_choose(struct config_reader *reader, struct conf_site *site);
 static void certificate_add(struct config_reader *reader, struct conf_site *site,
                             enum acme_key_kind key_kind);
@@ -65,6 +112,8 @@ static void certificate_add(struct config_reader *reader, struct conf_site *site
 static void site_check(struct config_reader *reader, struct conf_site *site) {
     if (!site_is_managed(reader, site))
         return;
+    if (site->acme_challenge == ACME_CHALLENGE_DNS_01)
+        provider_need(reader, site);
     hosts_choose(reader, site);
     enum acme_keys keys = reader->config->acme.keys;
     if (site->acme_host_count > 0 && keys != ACME_KEYS_RSA)
@@ -95,31 +144,63 @@ static bool site_is_managed(struct config_reader *reader, const struct conf_site
         problems_add(reader->problems, PROBLEM_ERROR, site->pos,
                      "\"%.64s\" has both tls.certificate and tls.acme; remove one of them",
                      site->name);
-    if (site->acme_challenge == ACME_CHALLENGE_DNS_01) {
-        problems_add(reader->problems, PROBLEM_NOTE, site->pos,
-                     "acme: dns-01: accepted, not active yet; until then the site has the "
-                     "certificate of \"certificates\" or none");
-        return false;
-    }
     return site->certificate_count == 0 && (site->acme_named || config->certificate_count == 0);
+}
+
+static void provider_need(struct config_reader *reader, const struct conf_site *site) {
+    if (reader->config->acme.dns_provider == CONF_DNS_NONE)
+        problems_add(reader->problems, PROBLEM_ERROR, site->pos,
+                     "tls.acme of \"%.64s\" is dns-01, which needs a way to set DNS records: add "
+                     "hook, cloudflare or rfc2136 to \"acme\"",
+                     site->name);
+}
+
+static bool is_wildcard(const char *host) {
+    return host[0] == '*' && host[1] == '.';
+}
+
+static bool is_address(const char *host) {
+    struct sockaddr_storage address;
+    return address_parse(str_from(host), &address) > 0;
+}
+
+// Whether the site's names are shown to be ours in DNS, and only there. A wildcard can be shown in
+// no other way (RFC 8555 §8.4), and an order has one way for all of its names.
+static bool is_by_dns(const struct config *config, const struct conf_site *site) {
+    bool has_wildcard = false;
+    for (size_t i = 0; i < site->host_count; i++)
+        has_wildcard |= is_wildcard(site->hosts[i]);
+    return site->acme_challenge == ACME_CHALLENGE_DNS_01 ||
+           site->acme_challenge == ACME_CHALLENGE_DNS_PERSIST_01 ||
+           (site->acme_challenge == ACME_CHALLENGE_AUTO && has_wildcard &&
+            config->acme.dns_provider != CONF_DNS_NONE);
+}
+
+static bool host_is_certified(struct config_reader *reader, const struct conf_site *site,
+                              const char *host, struct conf_pos pos) {
+    bool by_dns = is_by_dns(reader->config, site);
+    const char *text = NULL;
+    if (strcmp(host, "*") == 0)
+        text = "no authority gives a certificate for \"%s\"; clients that ask for a name of no "
+               "other site get the default certificate";
+    else if (is_wildcard(host) && !by_dns && site->acme_challenge == ACME_CHALLENGE_AUTO)
+        text = "the certificate will not hold \"%s\": a wildcard needs dns-01, and so hook, "
+               "cloudflare or rfc2136 in \"acme\"";
+    else if (is_wildcard(host) && !by_dns)
+        text = "the certificate will not hold \"%s\": a wildcard needs tls.acme: dns-01";
+    else if (by_dns && is_address(host))
+        text = "the certificate will not hold \"%s\": DNS cannot show that an address is yours; "
+               "give it a site of its own with tls.acme: http-01";
+    if (text)
+        problems_add(reader->problems, PROBLEM_WARNING, pos, text, host);
+    return !text;
 }
 
 static void hosts_choose(struct config_reader *reader, struct conf_site *site) {
     site->acme_hosts = arena_alloc(reader->arena, site->host_count, sizeof(*site->acme_hosts));
-    for (size_t i = 0; i < site->host_count; i++) {
-        const char *host = site->hosts[i];
-        if (strcmp(host, "*") == 0)
-            problems_add(reader->problems, PROBLEM_WARNING, site->host_positions[i],
-                         "no authority gives a certificate for \"*\"; clients that ask for a name "
-                         "of no other site get the default certificate");
-        else if (host[0] == '*')
-            problems_add(reader->problems, PROBLEM_WARNING, site->host_positions[i],
-                         "the certificate will not hold \"%s\": wildcards need dns-01, which is "
-                         "not active yet",
-                         host);
-        else
-            site->acme_hosts[site->acme_host_count++] = host;
-    }
+    for (size_t i = 0; i < site->host_count; i++)
+        if (host_is_certified(reader, site, site->hosts[i], site->host_positions[i]))
+            site->acme_hosts[site->acme_host_count++] = site->hosts[i];
 }
 
 // The files are named after the site; '*' becomes '_', which no host name starts with, and '+' is

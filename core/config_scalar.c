@@ -209,6 +209,10 @@ static enum value_verdict text_check(const struct option *option, struct str tex
             !(str_starts(text, STR("https://")) && text.len > strlen("https://")))
             return VALUE_MALFORMED;
         break;
+    case OPTION_HTTPS_URL:
+        if (!str_starts(text, STR("https://")) || text.len == strlen("https://"))
+            return VALUE_MALFORMED;
+        break;
     case OPTION_LISTEN:
         return conf_listen_parse(text, addresses, &count);
     case OPTION_TEMPLATE:

@@ -32,6 +32,7 @@ static const char *const section_paths[SECTION_COUNT] = {
     [SECTION_ACME] = "acme",
     [SECTION_ACME_CLOUDFLARE] = "acme.cloudflare",
     [SECTION_ACME_RFC2136] = "acme.rfc2136",
+    [SECTION_ACME_DNS] = "acme.dns",
     [SECTION_ACME_EAB] = "acme.eab",
     [SECTION_ACME_FALLBACK] = "acme.fallback",
     [SECTION_ADMIN] = "admin",
@@ -82,6 +83,7 @@ static const struct {
     [OPTION_EMAIL] = {"an e-mail address", "^[^@ ]+@[^@ ]+$", sizeof(char *)},
     [OPTION_DIRECTORY] = {"letsencrypt, letsencrypt-staging, or an https:// URL",
                           "^(letsencrypt|letsencrypt-staging|https://.+)$", sizeof(char *)},
+    [OPTION_HTTPS_URL] = {"an https:// URL", "^https://.+$", sizeof(char *)},
 };
 
 static struct phrase range_expected(const struct option *option);

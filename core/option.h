@@ -41,6 +41,7 @@ enum option_section {
     SECTION_ACME,
     SECTION_ACME_CLOUDFLARE,
     SECTION_ACME_RFC2136,
+    SECTION_ACME_DNS,
     SECTION_ACME_EAB,
     SECTION_ACME_FALLBACK,
     SECTION_ADMIN,
@@ -83,6 +84,7 @@ enum option_type {
     OPTION_FIELD_NAME, // of an HTTP field
     OPTION_EMAIL,
     OPTION_DIRECTORY, // of an ACME server
+    OPTION_HTTPS_URL,
     OPTION_TYPE_COUNT,
 };
 

@@ -8,7 +8,7 @@
 
 # What builds ringway. check builds the unit tests, so it is not here.
 packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake libtool
-    libyaml-dev libjansson-dev libmicrohttpd-dev scdoc uthash-dev)
+    libyaml-dev libjansson-dev libldns-dev libmicrohttpd-dev scdoc uthash-dev)
 
 # What tests it: a second compiler, its sanitizers and tools, and peers we did not write.
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check

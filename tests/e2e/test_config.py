@@ -15,14 +15,14 @@ NOTE = "accepted, not active yet"
 
 # What only later versions make work; nothing else may say so.
 LATER = {
-    "acme", "cloudflare", "facility", "group", "health", "hsts", "rate_limit", "real_ip",
+    "facility", "group", "health", "hsts", "rate_limit", "real_ip",
     "request_headers", "response_headers", "syslog", "user",
 }  # fmt: skip
 
 WAITING = {
     "local": set(),
     "chat": set(),
-    "coder": {"acme", "cloudflare", "hsts", "real_ip", "rate_limit"},  # acme: dns-01
+    "coder": {"hsts", "real_ip", "rate_limit"},
     "open-webui": {"user", "group", "syslog", "facility", "request_headers", "health"},
 }
 

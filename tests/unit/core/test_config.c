@@ -329,9 +329,9 @@ START_TEST(the_examples_are_read) {
         const char *name;
         size_t errors, notes;
     } examples[] = {
-        // Errors: the certificates that are not there.
+        // Errors: the certificates and the token that are not there.
         {"chat.yaml", 0, 0},
-        {"coder.yaml", 0, 7},
+        {"coder.yaml", 1, 3},
         {"local.yaml", 2, 0},
         {"open-webui.yaml", 1, 6},
     };

@@ -239,12 +239,25 @@ static const struct problem_case errors[] = {
      "agree_tos: an authority gives no certificates without"},
     {TOP("acme: {agree_tos: true, ca_file: /no/such}"), 3, 34, "cannot read /no/such"},
     {SITE("tls: {acme: auto}"), 3, 3, "tls.acme of \"a.example\" needs \"acme\" at the top level"},
+    {TOP("acme: {agree_tos: true, hook: /no/such}"), 3, 31, "is no program that can be run"},
+    {TOP("acme: {agree_tos: true, hook: /etc/passwd}"), 3, 31, "must be executable (chmod +x)"},
+    {TOP("acme: {agree_tos: true, hook: /bin/true, cloudflare: {}}"), 3, 54,
+     "acme.hook sets the DNS records already; remove one of them"},
+    {TOP("acme: {agree_tos: true, cloudflare: {token_file: /no/such}}"), 3, 50,
+     "cannot read /no/such"},
+    {TOP("acme: {agree_tos: true, cloudflare: {url: http://a}}"), 3, 43, "an https:// URL"},
+    {TOP("acme: {agree_tos: true, rfc2136: {server: \"a:53\", key_name: b}}"), 3, 34,
+     "the key \"key_file\" is missing"},
+    {TOP("acme: {agree_tos: true, eab: {key_id: x}}"), 3, 30, "the key \"key_file\" is missing"},
+    {TOP("acme: {agree_tos: true, dns: {servers: []}}"), 3, 40, "servers: it is empty"},
+    {"acme: {agree_tos: true}\n"
+     "sites:\n  a.example: {tls: {acme: dns-01}, routes: {/: {respond: x}}}\n",
+     3, 3, "add hook, cloudflare or rfc2136 to \"acme\""},
 };
 
 // What nothing acts on yet is checked all the same; the error comes beside the note.
 static const struct problem_case later_errors[] = {
     {TOP("user: [me]"), 3, 7, "user: found a list; expected a text of one line"},
-    {TOP("acme: {agree_tos: true, eab: {key_id: x}}"), 3, 30, "the key \"key_file\" is missing"},
     {TOP("log: {facility: local8}"), 3, 17, "(did you mean local"},
     {SITE("hsts: {max_age: 1}"), 5, 21, "has no unit"},
     {SITE("real_ip: {header: \"X Y\", trust: [\"::1\"]}"), 5, 23, "the name of an HTTP field"},
@@ -270,7 +283,6 @@ static const struct problem_case notes[] = {
     {TOP("user: me"), 3, 1, "user: accepted, not active yet"},
     {TOP("group: us"), 3, 1, "group: accepted, not active yet"},
     {TOP("acme: {agree_tos: true, profile: short}"), 3, 25, "profile: accepted, not active yet"},
-    {TOP("acme: {agree_tos: true, hook: /x}"), 3, 25, "hook: accepted, not active yet"},
     {TOP("log: {facility: local2}"), 3, 7, "facility: accepted, not active yet"},
     {TOP("log: {target: \"syslog:127.0.0.1:514\"}"), 3, 15, "accepted, not active yet; the log"},
     {SITE("hsts: {}"), 5, 5, "hsts: accepted, not active yet"},
