@@ -256,7 +256,7 @@ static bool sizes_choose(struct size_mix *sizes, const struct load_arguments *ar
 static bool settings_fill(struct load_settings *settings, struct load_arguments *arguments,
                           const char *url, char *why, size_t why_size) {
     if (!url) {
-        snprintf(why, why_size, "which URL?");
+        snprintf(why, why_size, "load needs a URL, such as wss://host/path");
         return false;
     }
     const char *refusal = mode_choose(arguments);

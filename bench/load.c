@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -48,19 +47,9 @@ static void on_interrupt(int signal_number) {
 
 static bool loaders_start(struct load *load, char *why, size_t why_size);
 static void ramp(struct load *load);
+static bool is_pointless(const struct load *load);
 static void window(struct load *load, struct load_result *result);
 static void stop(struct load *load, struct load_result *result);
-
-static void files_allow(uint64_t connections) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    uint64_t wanted = connections + SPARE_FILES;
-    if (limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit); // what is missing shows as failures of kind `local`
-}
 
 bool load_run(const struct load_settings *settings, struct load_result *result, char *why,
               size_t why_size) {
@@ -73,17 +62,17 @@ bool load_run(const struct load_settings *settings, struct load_result *result, 
     load->began_ns = clock_now_ns();
     *result = (struct load_result){.memory_idle = process_memory_take(&settings->server)};
     uint64_t server_before_ns = process_cpu_ns(&settings->server);
-    files_allow(settings->plan.connections);
+    process_files_allow(settings->plan.connections + SPARE_FILES);
     pattern_init();
     struct sigaction action = {.sa_handler = on_interrupt};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 
     bool has_begun = loaders_start(load, why, why_size);
-    if (has_begun) {
+    if (has_begun)
         ramp(load);
+    if (has_begun && !is_pointless(load))
         window(load, result);
-    }
     stop(load, result);
     uint64_t server_after_ns = process_cpu_ns(&settings->server);
     if (server_after_ns >= server_before_ns)
@@ -175,9 +164,17 @@ static void pause_ms(unsigned ms) {
     nanosleep(&time, NULL);
 }
 
+// Whether every connection is gone, so that nothing more will happen. In a storm others come.
+static bool is_pointless(const struct load *load) {
+    uint64_t open = 0;
+    for (size_t i = 0; i < load->loader_count; i++)
+        open += counter_read(&loader_stats(load->loaders[i])->open);
+    return open == 0 && load->settings->plan.mode != LOAD_STORM;
+}
+
 static void wait_until(struct load *load, uint64_t until_ns) {
     uint64_t now_ns;
-    while (!interrupted && (now_ns = clock_now_ns()) < until_ns) {
+    while (!interrupted && !is_pointless(load) && (now_ns = clock_now_ns()) < until_ns) {
         uint64_t left_ms = (until_ns - now_ns) / NS_PER_MS;
         pause_ms(left_ms < LIVE_MS / 2 ? (unsigned)left_ms + 1 : LIVE_MS / 2);
         live_show(load);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 bool process_set_parse(struct process_set *set, const char *text) {
@@ -58,6 +59,17 @@ uint64_t process_cpu_ns(const struct process_set *set) {
             total_ns += clock_read_ns(clock);
     }
     return total_ns;
+}
+
+void process_files_allow(uint64_t wanted) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    struct rlimit raised = {.rlim_cur = wanted, .rlim_max = wanted};
+    if (wanted > limit.rlim_max && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void core_add(struct core_sample *sample, const char *line) {

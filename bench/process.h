@@ -33,6 +33,10 @@ uint64_t process_cpu_ns(const struct process_set *set);
 // From smaps_rollup; 0 when that may not be read. Takes milliseconds for a large process.
 struct process_memory process_memory_take(const struct process_set *set);
 
+// Raises this process's limit of open files to `wanted`, or as far towards it as it may: to the
+// hard limit, with CAP_SYS_RESOURCE beyond it.
+void process_files_allow(uint64_t wanted);
+
 // Time that the cores this process may use have been busy and idle, of all programs, in ticks.
 struct core_sample {
     uint64_t busy_ticks, idle_ticks;

@@ -3,6 +3,7 @@
 
 #include "bench/echo.h"
 #include "bench/pattern.h"
+#include "bench/process.h"
 #include "core/address.h"
 #include "core/container.h"
 #include "core/thread.h"
@@ -14,11 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
     BACKLOG = 4096,
+    FILES_MAX = 1 << 20,  // connections; what the kernel allows a process at the most by default
     BEAT_MS = 64,         // how often a thread looks whether it is to end
     RING_BUFFERS_MIN = 8, // connections read into the worker's scratch memory
 };
@@ -111,14 +112,6 @@ static bool threads_prepare(struct server_thread *threads, struct inbox *inboxes
     return true;
 }
 
-static void files_allow(void) {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static bool threads_run(struct server_thread *threads, uint64_t count, char *why, size_t why_size) {
     sigset_t signals;
     int ignored, result = 0;
@@ -150,7 +143,7 @@ bool serve_run(const struct serve_settings *settings, char *why, size_t why_size
     bool is_good = threads && inboxes;
     if (!is_good)
         snprintf(why, why_size, "out of memory");
-    files_allow();
+    process_files_allow(FILES_MAX);
     pattern_init();
     is_good = is_good && threads_prepare(threads, inboxes, settings, why, why_size) &&
               threads_run(threads, settings->threads, why, why_size);

@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -517,9 +518,25 @@ def test_what_a_server_does_wrong_is_told(backend, script, kind):
     assert result["http_statuses"] == ({"404": 4} if kind == "http" else {})
 
 
-def test_nobody_listening_is_told():
-    code, result = load(f"ws://127.0.0.1:{free_port()}/")
+def test_nobody_listening_is_told_at_once():
+    code, result = load(f"ws://127.0.0.1:{free_port()}/", duration="10m")
     assert code == 1 and result["failures"]["refused"]["count"] == 4
+
+
+def test_a_run_ends_with_its_last_connection(backend):
+    server = backend(end_without_close)
+    code, result = load(f"ws://{server.address}/", duration="10m")
+    assert code == 1 and result["failures"]["ended"]["count"] == 4 and result["open"] == 0
+
+
+def test_an_interrupt_ends_it_with_a_report(bench_echo):
+    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "10m",
+                                "-w", "0ms", "--json", "-"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    process.stderr.readline()  # the first line of progress
+    process.send_signal(signal.SIGINT)
+    result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    assert process.returncode == 0 and result["interrupted"] and result["echoes"] > 0
 
 
 def accept_tls(wire, certificate):
