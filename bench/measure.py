@@ -5,7 +5,9 @@ generator on their core. A measurement is a dictionary of plain figures."""
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -20,6 +22,7 @@ PATIENCE_S = 60
 # A gateway's own files, beside its two for each connection.
 FILES_SPARE = 2000
 MEMORY_POINTS = (64, 1000, 4000)
+SLABINFO = pathlib.Path("/proc/slabinfo")
 
 
 class Rig:
@@ -109,6 +112,14 @@ def load_result(load, timeout_s, server=None):
     return result
 
 
+def wait_until(holds, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Failure(f"{what} within {PATIENCE_S} s")
+        time.sleep(0.05)
+
+
 def common(result, messages):
     """What all measurements under load have beside their own figure."""
     return {"cpu_cores": result["server"]["cpu_cores"],
@@ -165,28 +176,35 @@ def neighbours(rig, cell, gateway):
     of the load, so that what delays the small messages is the gateway."""
     url = gateway.url(cell.scheme)
     alone = rig.load(url, cell, server=gateway)
-    one = dataclasses.replace(cell, connections=1, size="64K", options=())
-    beside = [rig.load_start(gateway.url(cell.scheme, "/bulk/source"),
-                             dataclasses.replace(one, mode=mode), seconds=PATIENCE_S,
-                             idle_priority=True)
-              for mode in ("download", "slow-reader")]
-    try:
+    files = gateway.files_open()
+    with neighbour(rig, cell, gateway, "download") as bulk, \
+         neighbour(rig, cell, gateway, "slow-reader") as stalled:
+        wait_until(lambda: gateway.files_open() >= files + 4, "the two beside did not connect")
         together = rig.load(url, cell, server=gateway)
-    finally:
-        for load in beside:
+        for load in (bulk, stalled):
             load.send_signal(signal.SIGINT)
-        results = [load.communicate(timeout=PATIENCE_S)[0] for load in beside]
-    moved = json.loads(results[0])
-    if moved["failures"] or not moved["received_bytes"]:
-        raise Failure(f"the bulk beside did not move: {moved['failures']}")
-    stalled = json.loads(results[1])
-    if stalled["failures"]:
-        raise Failure(f"the client that reads nothing was cut off: {stalled['failures']}")
+        moved = load_result(bulk, PATIENCE_S)
+        load_result(stalled, PATIENCE_S)
+    if not moved["received_bytes"]:
+        raise Failure("the bulk beside did not move")
     return {"p99_ratio": together["latency"]["p99_us"] / alone["latency"]["p99_us"],
             "p99_alone_us": alone["latency"]["p99_us"],
             "p99_beside_us": together["latency"]["p99_us"],
             "bulk_bytes_per_s": moved["received_bytes"] / moved["seconds"],
             **common(together, 2 * together["echoes"])}
+
+
+@contextlib.contextmanager
+def neighbour(rig, cell, gateway, mode):
+    """One client beside the measured ones, at work until it is interrupted."""
+    cell = dataclasses.replace(cell, connections=1, size="64K", mode=mode, options=())
+    load = rig.load_start(gateway.url(cell.scheme, "/bulk/source"), cell, seconds=PATIENCE_S,
+                          idle_priority=True)
+    try:
+        yield load
+    finally:
+        load.kill()
+        load.wait()
 
 
 def workers(rig, cell, gateways):
@@ -212,16 +230,15 @@ def memory_points(rig, is_quick):
 
 def memory(rig, cell, connections, server, url, files_each):
     """User memory of the server and memory of the kernel while so many connections idle, each
-    after one message. The kernel's is all that its slab caches grew by, for all ends of all
-    sockets on this machine; sample it while nothing else runs."""
+    after one message. The kernel's is what its caches for sockets grew by: all ends of all
+    connections on this machine are in it."""
     cell = dataclasses.replace(cell, connections=connections)
-    idle_files, idle_slab = server.files_open(), slab_bytes()
+    idle_files, idle_slab = server.files_open(), sockets_slab_bytes()
     load = rig.load_start(url, cell, seconds=2, server=server)
-    deadline = time.monotonic() + PATIENCE_S
-    while (load.poll() is None and time.monotonic() < deadline
-           and server.files_open() < idle_files + files_each * connections):
-        time.sleep(0.05)
-    slab = slab_bytes() - idle_slab
+    wait_until(lambda: load.poll() is not None
+               or server.files_open() >= idle_files + files_each * connections,
+               f"{connections} did not connect")
+    slab = sockets_slab_bytes() - idle_slab
     result = load_result(load, PATIENCE_S, server)
     if result["open"] != connections:
         raise Failure(f"{result['open']} of {connections} open")
@@ -229,8 +246,17 @@ def memory(rig, cell, connections, server, url, files_each):
             "kernel_bytes": slab}
 
 
-def slab_bytes():
-    for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("Slab:"):
-            return int(line.split()[1]) * 1024
-    return 0
+# The kernel's caches that grow with sockets, and with waiting for them. Not the inodes and names of
+# files, which everything on a machine makes; each socket has one name (dentry).
+SOCKET_CACHES = re.compile(r"TCP|tw_sock|request_sock|sock_inode_cache|filp|eventpoll|io_kiocb|"
+                           r"skbuff|kmalloc-\d")
+
+
+def sockets_slab_bytes():
+    """Of objects in use, by /proc/slabinfo; 0 for who may not read it."""
+    if not os.access(SLABINFO, os.R_OK):
+        return 0
+    rows = [line.split()[:4] for line in SLABINFO.read_text().splitlines()[2:]]
+    caches = {name: (int(used), int(size)) for name, used, _, size in rows}
+    used = sum(count * size for name, (count, size) in caches.items() if SOCKET_CACHES.match(name))
+    return used + caches["sock_inode_cache"][0] * caches["dentry"][1]
