@@ -395,26 +395,40 @@ static void do_connect(struct ring *ring, struct submission *submission) {
              false);
 }
 
+// What the kernel opens: data, or a negative errno. -EAGAIN: there were empty records only.
+static ssize_t recv_opened(struct fake_peer *peer, uint8_t *bytes, size_t size_bytes) {
+    uint8_t content;
+    return fake_tls_recv(peer, bytes, size_bytes, FAKE_TLS_RECV, &content);
+}
+
+static ssize_t recv_plain(struct fake_peer *peer, uint8_t *bytes, size_t size_bytes) {
+    size_t length = fake_bytes_length(&peer->to_us);
+    size_t n = length < size_bytes ? length : size_bytes;
+    if (n == 0)
+        return fake_end_of_stream(peer);
+    if (fake_happens(fake.chances.short_io))
+        n = 1 + fake_random((uint32_t)n);
+    return (ssize_t)fake_bytes_take(&peer->to_us, bytes, n);
+}
+
 static void do_recv(struct ring *ring, struct submission *submission) {
     struct fake_peer *peer = fake_socket_get(submission->fd)->peer;
     uint8_t bytes[RING_BUFFER_BYTES];
-    size_t length = fake_bytes_length(&peer->to_us);
-    if (length == 0) {
-        complete(ring, submission, fake_end_of_stream(peer), false);
-        return;
-    }
-    if (ring->buffers_free == 0 || fake_happens(fake.chances.no_buffers)) {
+    bool any = fake_bytes_length(&peer->to_us) > 0;
+    if (any && (ring->buffers_free == 0 || fake_happens(fake.chances.no_buffers))) {
         complete(ring, submission, -ENOBUFS, false);
         return;
     }
-    size_t n = length < sizeof bytes ? length : sizeof bytes;
-    if (fake_happens(fake.chances.short_io))
-        n = 1 + fake_random((uint32_t)n);
-    fake_bytes_take(&peer->to_us, bytes, n);
-    bool more = goes_on(ring->features.recv_multishot);
+    ssize_t n = peer->tls.opens ? recv_opened(peer, bytes, sizeof bytes)
+                                : recv_plain(peer, bytes, sizeof bytes);
+    if (n == -EAGAIN && peer->tls.opens)
+        return;
+    bool more = n > 0 && goes_on(ring->features.recv_multishot);
     struct completion *completion = complete(ring, submission, (int)n, more);
-    completion->buffer = allocate(n); // exactly as large, for sanitizers
-    memcpy(completion->buffer, bytes, n);
+    if (n <= 0)
+        return;
+    completion->buffer = allocate((size_t)n); // exactly as large, for sanitizers
+    memcpy(completion->buffer, bytes, (size_t)n);
     ring->buffers_free--;
 }
 
@@ -584,11 +598,15 @@ ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int 
     return sent;
 }
 
-ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes) {
+void fake_recv_check(struct ring *ring, int fd) {
     struct submission *submission;
     DL_FOREACH(ring->submissions, submission)
     if (submission->fd == fd && submission->kind == SUBMIT_RECV)
         fake_fail("recv on descriptor %d behind a submitted one's back", fd);
+}
+
+ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes) {
+    fake_recv_check(ring, fd);
     ssize_t received = fake_socket_recv(fd, buffer, size_bytes, &fake.chances);
     fake_trace("fd %d: recv gives %zd", fd, received);
     return received;

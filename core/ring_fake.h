@@ -106,4 +106,19 @@ void fake_peer_finish(struct fake_peer *peer);
 void fake_peer_close(struct fake_peer *peer);
 void fake_peer_reset(struct fake_peer *peer);
 
+// --- kernel TLS (ring_fake_record.c) ----------------------------------------------------------
+
+// Once we have given the kernel a key (core/ring_record.h), what goes that way is records: this
+// header, then the plaintext. Each side's first key is 0, the next 1.
+struct fake_record {
+    uint8_t content;
+    uint16_t key, size_bytes;
+};
+
+#define FAKE_RECORD_HEADER_BYTES 5
+#define FAKE_RECORD_MAX_BYTES 16384
+
+void fake_record_write(uint8_t header[FAKE_RECORD_HEADER_BYTES], struct fake_record record);
+struct fake_record fake_record_read(const uint8_t header[FAKE_RECORD_HEADER_BYTES]);
+
 #endif

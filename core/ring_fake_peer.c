@@ -231,7 +231,8 @@ void fake_peer_close(struct fake_peer *peer) {
 uint32_t fake_poll_events(const struct fake_peer *peer) {
     bool reset = peer->reset_to_us;
     uint32_t events = 0;
-    if (fake_bytes_length(&peer->to_us) > 0 || peer->finished_by_peer || reset)
+    bool readable = peer->tls.opens ? fake_tls_is_ready(peer) : fake_bytes_length(&peer->to_us) > 0;
+    if (readable || peer->finished_by_peer || reset)
         events |= POLLIN;
     if (peer->finished_by_peer || reset)
         events |= POLLRDHUP;
@@ -281,7 +282,10 @@ ssize_t fake_socket_send(int fd, const struct iovec *parts, int count,
     }
     if (room == 0 || fake_happens(chances->send_full))
         return -EAGAIN;
-    size_t left = portion(total < room ? total : room, chances->short_io);
+    size_t left = peer->tls.content ? total // whole, or not at all
+                                    : portion(total < room ? total : room, chances->short_io);
+    if (peer->tls.seals)
+        left = fake_tls_seal(peer, left);
     ssize_t sent = (ssize_t)left;
     for (int i = 0; i < count && left > 0; i++) {
         size_t part = left < parts[i].iov_len ? left : parts[i].iov_len;
@@ -296,6 +300,9 @@ ssize_t fake_socket_recv(int fd, void *buffer, size_t size_bytes,
     struct fake_peer *peer = fake_socket_get(fd)->peer;
     if (!peer || !peer->connected)
         fake_fail("receiving on descriptor %d, which is not connected", fd);
+    uint8_t content;
+    if (peer->tls.opens)
+        return fake_tls_recv(peer, buffer, size_bytes, FAKE_TLS_RECV, &content);
     size_t length = fake_bytes_length(&peer->to_us);
     if (length == 0)
         return fake_end_of_stream(peer);

@@ -13,12 +13,23 @@ struct fake_bytes {
     size_t max; // the sender waits beyond
 };
 
+// Records made and opened by the kernel (ring_fake_record.c).
+struct fake_tls {
+    bool seals, opens; // it has keys for sending, for receiving
+    bool tx_key_due;   // a KeyUpdate of ours has gone out
+    uint8_t content;   // of the record that is being sent; 0: data
+    uint16_t tx_key, rx_key;
+    size_t left_bytes; // to be read of a data record
+    int broken;        // errno of a record that could not be opened
+};
+
 struct fake_peer {
     struct fake_peer *next;   // of all
     struct fake_peer *queued; // behind this one in the listener's queue
     int fd;                   // ours; -1: none yet, or closed
     struct sockaddr_in address;
     struct fake_bytes to_us, from_us;
+    struct fake_tls tls;
     uint64_t connect_ms;         // when our connect is decided
     enum fake_dial connect_fate; // how
     int error;                   // told to us once, as SO_ERROR is
@@ -62,6 +73,21 @@ void fake_sockets_end(void);
 
 // What may happen, as of now (ring_fake.c).
 const struct fake_chances *fake_chances(void);
+
+// The header of a record of up to `n` bytes, which follow. Returns how many.
+size_t fake_tls_seal(struct fake_peer *peer, size_t n);
+
+// Whether there is something to be read of what the kernel opens.
+bool fake_tls_is_ready(const struct fake_peer *peer);
+
+// Reads what the kernel opens, in one of three ways, which differ in control records (-EIO, their
+// type in `content`, -EINVAL) and in empty ones (skipped, 0, 0).
+enum fake_tls_way { FAKE_TLS_RECV, FAKE_TLS_RECVMSG, FAKE_TLS_SPLICE };
+ssize_t fake_tls_recv(struct fake_peer *peer, void *buffer, size_t size_bytes,
+                      enum fake_tls_way way, uint8_t *content);
+
+// Fails when a receive is submitted on the descriptor that is about to be read (ring_fake.c).
+void fake_recv_check(struct ring *ring, int fd);
 
 // Fails when a pipe is open (ring_fake_pipe.c).
 void fake_pipes_end(void);

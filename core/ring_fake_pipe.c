@@ -55,7 +55,14 @@ ssize_t ring_pipe_fill(struct ring *ring, struct ring_pipe *pipe, int fd, size_t
     struct fake_pipe *fake = pipe_get(pipe);
     if (fake->start < fake->end)
         fake_fail("a pipe that holds bytes is filled");
-    ssize_t filled = ring_recv_now(ring, fd, fake->bytes, n < PIPE_HOLDS_MAX ? n : PIPE_HOLDS_MAX);
+    fake_recv_check(ring, fd);
+    struct fake_peer *peer = fake_socket_get(fd)->peer;
+    uint8_t content;
+    size_t room = n < PIPE_HOLDS_MAX ? n : PIPE_HOLDS_MAX;
+    ssize_t filled = peer->tls.opens
+                         ? fake_tls_recv(peer, fake->bytes, room, FAKE_TLS_SPLICE, &content)
+                         : fake_socket_recv(fd, fake->bytes, room, fake_chances());
+    fake_trace("fd %d: splice gives %zd", fd, filled);
     fake->start = 0;
     fake->end = filled > 0 ? (size_t)filled : 0;
     return filled;

@@ -143,9 +143,33 @@ static const struct {
     {TLS_VERSION_1_2, TLS_AES_128_GCM, 16, 0},
 };
 
+// What the kernel of this world takes: all, and new keys too. An older one loses a connection whose
+// peer changes its keys, so nobody does there when nothing may be lost.
+static struct tls_kernel kernel_make(const struct sim *sim) {
+    struct tls_kernel kernel = {.rekeys = sim->clean || fake_random(2)};
+    memset(kernel.takes, 1, sizeof kernel.takes);
+    return kernel;
+}
+
+// Protects the gateway's end, by the kernel if `kernel` has it; what it does not take is left to
+// records.
+static struct tls_offload *protect(struct conn *conn, const struct tls_keys *keys,
+                                   const struct tls_kernel *kernel) {
+    struct leg *leg = conn->client;
+    struct tls_offload_wish wish = {.tx = fake_random(2), .rx = fake_random(2)};
+    struct tls_offload *offload = tls_offload_new(leg->worker->ring, leg->fd, kernel, keys, wish);
+    if (!offload || !offload->rx)
+        leg_secure(leg, offload ? tls_records_new_receiving(keys) : tls_records_new(keys));
+    if (offload)
+        leg_offload(leg, offload);
+    return offload;
+}
+
 // The TLS handshake is left out: both ends get the same keys before the first byte.
 static void secure(struct client *client, struct conn *conn) {
     unsigned which = fake_random(sizeof suites / sizeof suites[0]);
+    struct tls_kernel kernel = kernel_make(client->sim);
+    struct wire *wire = &client->wire;
     struct tls_keys keys = {.version = suites[which].version,
                             .cipher = suites[which].cipher,
                             .key_size_bytes = suites[which].key_size_bytes,
@@ -154,11 +178,14 @@ static void secure(struct client *client, struct conn *conn) {
     memset(keys.tx.key, 2, keys.key_size_bytes);
     memset(keys.rx.secret, 3, keys.secret_size_bytes);
     memset(keys.tx.secret, 4, keys.secret_size_bytes);
-    leg_secure(conn->client, tls_records_new(&keys));
+    const struct tls_offload *offload = protect(conn, &keys, &kernel);
     struct tls_traffic_keys rx = keys.rx;
     keys.rx = keys.tx;
     keys.tx = rx;
-    client->wire.records = tls_records_new(&keys);
+    wire->records = tls_records_new(&keys);
+    wire->out = offload && offload->rx ? WIRE_KERNEL : WIRE_RECORDS;
+    wire->in = offload ? WIRE_KERNEL : WIRE_RECORDS;
+    wire->rekeys = keys.version == TLS_VERSION_1_3;
     client->secured = true;
 }
 

@@ -147,9 +147,19 @@ bool message_read(struct message *message, struct buffer *in);
 
 // --- wires ------------------------------------------------------------------------------------
 
+// How a direction is protected.
+enum wire_layer {
+    WIRE_PLAIN,
+    WIRE_RECORDS, // by TLS in user space
+    WIRE_KERNEL,  // the gateway's end by the fake kernel
+};
+
 struct wire {
     struct fake_peer *peer;
-    struct tls_records *records; // NULL: plain
+    enum wire_layer out, in;
+    struct tls_records *records; // for WIRE_RECORDS
+    uint16_t out_key, in_key;    // for WIRE_KERNEL
+    bool rekeys;                 // a KeyUpdate can be sent, in any layer
     struct buffer sealed;        // not taken by the network yet
     struct buffer unopened;      // part of a record
     bool notified;               // close_notify has come
