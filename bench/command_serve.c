@@ -11,6 +11,7 @@
 
 struct serve_arguments {
     const char *listen;
+    const char *relay; // NULL: none
     uint64_t threads;
 };
 
@@ -29,6 +30,12 @@ static const struct option_row rows[] = {
      .max = 256,
      .argument = "N",
      .help = "threads, each with a listener of its own (1)"},
+    {.name = "relay",
+     .kind = OPTION_TEXT,
+     .offset = offsetof(struct serve_arguments, relay),
+     .argument = "ADDRESS:PORT",
+     .help = "pass all bytes to this backend and back instead: what a gateway that does nothing "
+             "costs"},
     {0},
 };
 
@@ -48,7 +55,7 @@ static int fail(int code, const char *why) {
     return code;
 }
 
-static bool listen_parse(const char *text, struct sockaddr_storage *out) {
+static bool address_and_port_parse(const char *text, struct sockaddr_storage *out) {
     const char *colon = strrchr(text, ':');
     if (!colon)
         return false;
@@ -73,8 +80,11 @@ int command_serve(int argc, char **argv) {
     if (options_parse(rows, &arguments, argc, argv, NULL, 0, why, sizeof why) < 0)
         return fail(EXIT_USAGE, why);
     settings.threads = arguments.threads;
-    if (!listen_parse(arguments.listen, &settings.address))
+    if (!address_and_port_parse(arguments.listen, &settings.address))
         return fail(EXIT_USAGE, "--listen must be ADDRESS:PORT, such as 127.0.0.1:9001 or [::1]:0");
+    settings.relays = arguments.relay != NULL;
+    if (settings.relays && !address_and_port_parse(arguments.relay, &settings.backend))
+        return fail(EXIT_USAGE, "--relay must be ADDRESS:PORT, such as 127.0.0.1:9001");
     if (ring_probe(&settings.features, why, sizeof why) < 0)
         return fail(EXIT_FAILURE, why);
     return serve_run(&settings, why, sizeof why) ? EXIT_SUCCESS : fail(EXIT_FAILURE, why);

@@ -4,6 +4,7 @@
 #include "bench/echo.h"
 #include "bench/pattern.h"
 #include "bench/process.h"
+#include "bench/relay.h"
 #include "core/address.h"
 #include "core/container.h"
 #include "core/thread.h"
@@ -31,6 +32,7 @@ struct server_thread {
     int result; // of the worker's loop
     struct worker worker;
     struct echo_server echo;
+    struct relay_server relay; // with `settings->relays`, in the place of `echo`
     struct timer beat;
 };
 
@@ -46,15 +48,22 @@ static void beat_fired(struct timer *timer) {
 static void *thread_run(void *subject) {
     struct server_thread *thread = subject;
     struct worker *worker = &thread->worker;
-    thread->result =
-        worker_open(worker, thread->index, &thread->settings->features, RING_BUFFERS_MIN);
+    bool relays = thread->settings->relays;
+    thread->result = worker_open(worker, thread->index, &thread->settings->features,
+                                 relays ? WORKER_RING_BUFFERS : RING_BUFFERS_MIN);
     if (thread->result == 0) {
         thread->beat.fired = beat_fired;
         timer_set(&worker->timers, &thread->beat, worker->now_ms + BEAT_MS);
-        echo_server_start(&thread->echo, worker);
+        if (relays)
+            relay_server_start(&thread->relay, worker);
+        else
+            echo_server_start(&thread->echo, worker);
         thread->result = worker_loop(worker);
         worker_close(worker);
-        echo_server_clear(&thread->echo);
+        if (relays)
+            relay_server_clear(&thread->relay);
+        else
+            echo_server_clear(&thread->echo);
     }
     if (thread->result < 0)
         kill(getpid(), SIGTERM); // wakes the main thread, which says why
@@ -99,15 +108,18 @@ static bool threads_prepare(struct server_thread *threads, struct inbox *inboxes
             snprintf(why, why_size, "cannot listen on %s: %s", text, strerror(-fd));
             return false;
         }
-        threads[i] = (struct server_thread){
-            .settings = settings,
-            .index = (int)i,
-            .echo = {
-                .listener = fd, .inboxes = inboxes, .inbox_count = settings->threads, .index = i}};
+        threads[i] =
+            (struct server_thread){.settings = settings,
+                                   .index = (int)i,
+                                   .echo = {.listener = fd,
+                                            .inboxes = inboxes,
+                                            .inbox_count = settings->threads,
+                                            .index = i},
+                                   .relay = {.listener = fd, .backend = settings->backend}};
     }
     address_format((struct sockaddr *)&address, text);
-    printf("echo backend on ws://%s, %llu thread%s\n", text, (unsigned long long)settings->threads,
-           settings->threads == 1 ? "" : "s");
+    printf("%s%s, %llu thread%s\n", settings->relays ? "relay on " : "echo backend on ws://", text,
+           (unsigned long long)settings->threads, settings->threads == 1 ? "" : "s");
     fflush(stdout);
     return true;
 }

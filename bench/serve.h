@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The echo backend as a program: listeners, threads, and the end by signal.
+// The echo backend, or the bare relay (bench/relay.h), as a program: listeners, threads, and the
+// end by signal.
 #ifndef RINGWAY_BENCH_SERVE_H
 #define RINGWAY_BENCH_SERVE_H
 
@@ -14,6 +15,8 @@
 struct serve_settings {
     struct sockaddr_storage address; // port 0: the kernel chooses
     uint64_t threads;
+    bool relays;                     // to `backend`, instead of answering
+    struct sockaddr_storage backend; // with `relays`
     struct ring_features features;
 };
 

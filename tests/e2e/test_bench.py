@@ -103,6 +103,44 @@ def test_echo_closes_on_an_unmasked_frame(bench_echo):
     asyncio.run(scenario())
 
 
+def relay_to(address):
+    server = Process([BENCH, "serve", "--listen", "127.0.0.1:0", "--relay", address])
+    server.port = int(server.wait_line(r"relay on 127\.0\.0\.1:(\d+)")[1])
+    return server
+
+
+def test_relay_passes_everything_on_both_ways(plain_echo):
+    relay = relay_to(plain_echo.address)
+    code, result = load(f"ws://127.0.0.1:{relay.port}/", "-s", "128:50,64K:30,3M:1")
+    assert code == 0 and result["echoes"] > 0, result
+
+    async def large():
+        async with websockets.connect(f"ws://127.0.0.1:{relay.port}/", max_size=None,
+                                      compression=None) as connection:
+            message = os.urandom(20_000_000)
+            await connection.send(message)
+            assert await connection.recv() == message
+
+    asyncio.run(asyncio.wait_for(large(), PATIENCE_S))
+    assert relay.stop() == 0, relay.output
+
+
+def test_relay_ends_both_sides_when_one_does(backend, client):
+    def answer_and_leave(wire):
+        wire.read_exactly(5)
+        wire.send(b"world" * 100_000)
+
+    server = backend(answer_and_leave)
+    relay = relay_to(server.address)
+    wire = client(relay.port)
+    wire.send(b"hello")
+    assert wire.read_to_end() == b"world" * 100_000
+
+    server.stop_listening()
+    assert client(relay.port).read_to_end() == b""  # nobody answers there now
+    assert relay.stop() == 0, relay.output
+
+
 def test_broadcast_goes_to_all_others_of_the_same_path(bench_echo):
     """On both threads of the server, wherever the kernel has put the connections."""
     async def scenario():
@@ -407,7 +445,7 @@ def nginx(bench_echo, certificate, tmp_path):
     wait_until(lambda: is_listening(port), "nginx")
     server.url = f"wss://localhost:{port}"
     yield server
-    server.stop()
+    server.stop_listening()
 
 
 def is_listening(port):
@@ -601,7 +639,7 @@ def test_a_web_server_that_knows_no_websocket_is_told(certificate):
                       certificate.chain, "-key", certificate.key])
     server.wait_line("ACCEPT")
     code, result = load(f"wss://localhost:{port}/", connections=1)
-    server.stop()
+    server.stop_listening()
     assert code == 1 and result["http_statuses"] == {"200": 1}, result
 
 
