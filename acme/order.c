@@ -134,6 +134,17 @@ static int order_begin(struct order *order) {
     return acme_storage_write_json(order->path, file, order->error);
 }
 
+// Whether the certificate has been put in its place already, by a process that was killed before it
+// could forget the order: to go on would fetch the same one again.
+static bool order_is_done(const struct order *order) {
+    char *pem = acme_storage_read(order->managed->file);
+    bool done = pem && strstr(pem, order->key_pem);
+    if (pem)
+        explicit_bzero(pem, strlen(pem));
+    free(pem);
+    return done;
+}
+
 // Goes on with an order of the same server for the same names, if there is one that can lead
 // somewhere.
 static bool order_resume(struct order *order) {
@@ -150,8 +161,9 @@ static bool order_resume(struct order *order) {
         good = order->key_pem && acme_key_read(key, &order->key) == 0 &&
                acme_key_kind(order->key) == order->managed->key_kind && order_refresh(order) == 0;
     }
-    good = good && (order_is(order, "pending") || order_is(order, "ready") ||
-                    order_is(order, "processing") || order_is(order, "valid"));
+    good = good &&
+           (order_is(order, "pending") || order_is(order, "ready") ||
+            order_is(order, "processing") || (order_is(order, "valid") && !order_is_done(order)));
     if (good)
         log_line(LOG_INFO, NULL, "acme: %s: going on with the order %s", order->managed->name,
                  order->url);

@@ -251,26 +251,6 @@ def test_a_broken_certificate_file_is_replaced(gateways, pebble, state):
     wait_until(lambda: is_real(server.tls_port), "a good one is there again")
 
 
-def test_killed_at_any_time_it_goes_on(gateways, pebble, state):
-    """SIGKILL at different moments of the first order: afterwards there is one account, and the
-    certificate comes."""
-    server = pebble(environment={"PEBBLE_VA_NOSLEEP": "", "PEBBLE_VA_SLEEPTIME": "1"})
-    keys = dict(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
-    for turn in range(6):
-        gate = gateways(**keys).start()
-        time.sleep(0.05 + turn * 0.15)
-        gate.stopped = True
-        gate.process.stop(signal.SIGKILL)
-        for path in state.rglob("*.json"):
-            json.loads(path.read_text())
-    last = gateways(**keys).start()
-    if not (state / "certificates" / f"{HOST}.pem").exists():
-        last.wait_log("new certificate")
-    wait_until(lambda: is_real(server.tls_port), "the certificate")
-    assert server.process.output.count("There are now 1 accounts") == 1
-    assert "There are now 2 accounts" not in server.process.output
-
-
 def test_a_stop_does_not_wait_for_the_authority(gateway, authority, state, certificate):
     """A server that accepts and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -360,49 +340,3 @@ def test_what_the_authority_says_is_said(gateway, bad_server, authority, state, 
     said = gate.wait_log("acme: .*no certificate: .*Next attempt at").string
     assert expected in said, said
     assert len(bad.requests) <= 4
-
-
-def is_settled(state):
-    """The certificate is there and nothing is under way."""
-    return (state / "certificates" / f"{HOST}.pem").exists() and not list(
-        (state / "orders").iterdir()
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(SANITIZER is not None, reason="the sanitizer wants to be the first library")
-def test_killed_at_every_file_operation(gateways, pebble, state, tmp_path):
-    """Each start dies at one operation more, until one lives: whatever was being written, no file
-    is half there, no second account is made, and in the end the certificate is served."""
-    shim = tmp_path / "kill_at.so"
-    source = Path(__file__).parent / "kill_at.c"
-    subprocess.run(["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-    server = pebble()
-    gate = gateways(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
-    gate.write()
-    for at in range(1, 100):
-        environment = {
-            **os.environ, "LD_PRELOAD": str(shim), "KILL_AT": str(at), "KILL_BELOW": str(state),
-        }  # fmt: skip
-        process = Process([PROGRAM, "run", "-c", gate.path], env=environment)
-        wait_until(
-            lambda: not process.running or "new certificate, good until" in process.output,
-            "it is killed, or done",
-        )
-        time.sleep(0.1)  # the last operation may follow
-        died = not process.running
-        process.stop(signal.SIGKILL)
-        for path in state.rglob("*.json"):
-            json.loads(path.read_text())
-        for path in state.rglob("*.pem"):
-            assert path.read_text().rstrip().endswith("-----END EC PRIVATE KEY-----")
-        if not died:
-            break
-        # What one start gets done the next need not do: begin with the order again.
-        for path in state.glob("certificates/*"):
-            path.unlink()
-    assert at >= 10, "the operations were found"
-    assert is_settled(state)
-    gate.start()
-    wait_until(lambda: is_real(server.tls_port), "the certificate")
-    assert "There are now 2 accounts" not in server.process.output
