@@ -61,8 +61,8 @@ const struct option option_table[] = {
      .fallback = "64K", .example = "256K", FIELD(struct config, splice_min_bytes),
      .help =
          "From how many remaining bytes on a WebSocket frame or a body passes without being read "
-         "into the gateway's memory. That needs both connections to be plain, or encrypted and "
-         "decrypted by the kernel."},
+         "into the gateway's memory. That needs the connection it comes from to be plain or "
+         "decrypted by the kernel, and the one it goes to to be plain or encrypted by it."},
     {SECTION_TOP, "timeouts", SHAPE_SECTION, .child = SECTION_TIMEOUTS,
      .example = "{head: 5s, idle: 2h}", .help = "How long to wait for a client."},
     {SECTION_TOP, "tls", SHAPE_SECTION, .child = SECTION_TLS, .example = "{unknown_sni: reject}",

@@ -4,9 +4,9 @@
 # The parts of ./dev test. Each is a function part_NAME that prints its findings and calls
 # `result` once, or fails before it does; in its name dashes and dots are underscores.
 
-test_parts=(format layers unit asan e2e e2e-acme e2e-asan e2e-tsan e2e-5.19 fuzz)
+test_parts=(format layers unit asan e2e e2e-acme e2e-asan e2e-tsan e2e-5.19 vm fuzz)
 
-# Too long for every run: these are run by name.
+# Parts of others: these are run by name.
 test_long_parts=(vm-6.1 vm-6.12 vm-6.14)
 
 fuzz_seconds=60
@@ -147,6 +147,10 @@ e2e_run() {
 
 # --- kernel TLS, in virtual machines ----------------------------------------------------------
 
+part_vm() {
+    vm_test "${vm_kernels[@]}"
+}
+
 part_vm_6_1() {
     vm_test 6.1
 }
@@ -156,19 +160,46 @@ part_vm_6_12() {
 }
 
 part_vm_6_14() {
-    vm_test 6.14 updates
+    vm_test 6.14
 }
 
-# vm_test KERNEL [ARGUMENT]: what tests/vm/run runs, in a virtual machine with that kernel.
+# What tests/vm/run is to run with each kernel: about the same time for each.
+declare -A vm_subjects=([6.1]="kernel splice" [6.12]="kernel splice" [6.14]="updates splice e2e")
+
+# vm_test KERNEL...: one virtual machine with each kernel, all at the same time.
 vm_test() {
-    local out=$deps/log/$part report
+    local kernel wanted=$part guests=()
     packages_install vm guest
     build_release || return
-    vm_run "$1" "$out" tests/vm/run "${@:2}" || true
-    [[ -e $out/vm.xml ]] || last_lines "$out/console.log" 30
-    result_counted pytest "$out/vm.xml"
-    report=$out/e2e.xml
-    [[ -n ${2:-} ]] || result_counted pytest "$report"
+    for kernel; do
+        if vm_prepare "$kernel"; then
+            guests+=("$kernel")
+        elif [[ ${vm_suites[$kernel]} == system ]]; then
+            return 1
+        else
+            say "kernel $kernel cannot be had from ${vm_suites[$kernel]}: its tests are skipped"
+            result 0 0 1
+            [[ ${vm_subjects[$kernel]} != *e2e* ]] || vm_subjects[6.1]+=" e2e"
+        fi
+    done
+    for kernel in "${guests[@]}"; do
+        # shellcheck disable=SC2086 # subjects are several words
+        vm_run "$kernel" "$deps/log/vm-$kernel" tests/vm/run ${vm_subjects[$kernel]} &
+    done
+    wait
+    for kernel in "${guests[@]}"; do
+        part=vm-$kernel
+        vm_count "$kernel"
+    done
+    part=$wanted
+}
+
+vm_count() {
+    local out=$deps/log/vm-$1 subject
+    for subject in ${vm_subjects[$1]}; do
+        [[ -e $out/$subject.xml ]] || last_lines "$out/console.log" 30
+        result_counted pytest "$out/$subject.xml"
+    done
 }
 
 # Sanitizers end the program at the first finding, with a status no test expects.

@@ -10,30 +10,35 @@
 #
 # Kernel packages are unpacked below .deps/vm, never installed.
 
-# NAME: SUITE of Debian that the kernel is taken from. `system` is what the machine's sources have.
+# NAME: SUITE of Debian that the kernel is taken from. `system` is what the machine's sources have;
+# 6.14 stands for the newest there is, which can change keys.
 declare -A vm_suites=([6.1]=system [6.12]=bookworm-backports [6.14]=trixie-backports)
 vm_kernels=(6.1 6.12 6.14)
 
-vm_memory_mb=2048
-vm_timeout_s=600
+vm_memory_mb=1536
+vm_timeout_s=${VM_TIMEOUT_S:-900}
 
-# vm_run KERNEL OUT COMMAND...: boots and runs a command in the guest's copy of the tree. Leaves its
-# files in OUT, with the console in OUT/console.log; returns its exit code, or 124 when it takes
-# longer than vm_timeout_s, start and end of the guest included.
+# vm_prepare KERNEL: gets what a guest is made of. Fails when that cannot be had.
+vm_prepare() {
+    vm_base_install && vm_kernel_install "$1"
+}
+
+# vm_run KERNEL OUT COMMAND...: boots what was prepared and runs a command in the guest's copy of
+# the tree. Leaves its files in OUT, with the console in OUT/console.log; returns its exit code, or
+# 124 when it takes longer than vm_timeout_s, start and end of the guest included.
 #
 # Without cx16: the emulation of cmpxchg16b damages the flags now and then, and newer kernels'
 # allocators use it.
 vm_run() {
     local kernel=$1 out=$2 folder=$deps/vm/$1 image=$deps/vm/image-$1
     shift 2
-    vm_kernel_install "$kernel" && vm_base_install || return
     rm -rf "$out"
     mkdir -p "$out"
     {
         cat "$deps/vm/base.cpio" "$folder/modules.cpio"
-        vm_tree_pack "$@"
+        vm_tree_pack "$deps/vm/stage-$kernel" "$@"
     } >"$image"
-    nice timeout --foreground "$vm_timeout_s" qemu-system-x86_64 \
+    timeout --foreground "$vm_timeout_s" qemu-system-x86_64 \
         -accel tcg -cpu max,-cx16 -smp 2 -m "$vm_memory_mb" "${vm_options[@]}" \
         -nodefaults -no-user-config -no-reboot -display none \
         -serial "file:$out/console.log" -serial "file:$out/out.tar.gz" \
@@ -109,9 +114,11 @@ vm_pack() {
     cpio --quiet --create --format=newc --reset-access-time
 }
 
-# The tree, the command, and the first program of the guest.
+# vm_tree_pack STAGE COMMAND...: the tree, the command, and the first program of the guest, put
+# together in the folder STAGE.
 vm_tree_pack() {
-    local stage=$deps/vm/stage
+    local stage=$1
+    shift
     rm -rf "$stage"
     mkdir -p "$stage/ringway/build" "$stage/usr/bin"
     cp /bin/busybox "$stage/usr/bin/busybox"
@@ -142,7 +149,7 @@ vm_kernel_install() {
     rm -rf "$folder"
     mkdir -p "$folder"
     say "kernel $kernel for virtual machines: fetching Debian's cloud image"
-    logged "vm-kernel-$kernel" vm_kernel_unpack "$kernel" "$folder/root" || return
+    logged_quiet "vm-kernel-$kernel" vm_kernel_unpack "$kernel" "$folder/root" || return
     root=$folder/root
     image=$(find "$root" -name 'vmlinuz*' -type f | head -n 1)
     release=$(find "$root" -type d -path '*/lib/modules/*' -name kernel | head -n 1)

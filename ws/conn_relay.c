@@ -241,7 +241,8 @@ static void flow_regulate(struct conn *conn, struct leg *from) {
             conn_splice(conn, from, sink, flow->walker.payload_left);
         return;
     }
-    counter_add(&conn->proxy->counters.relay_pauses, 1);
+    if (!from->paused)
+        counter_add(&conn->proxy->counters.relay_pauses, 1);
     if (flow->state == FLOW_OPEN)
         flow->state = FLOW_PAUSED;
     leg_pause(from);

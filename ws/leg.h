@@ -52,7 +52,8 @@ struct leg_events {
     void (*drained)(void *owner, struct leg *leg);
     // A paused leg's peer hung up; bytes it sent before may still be unread.
     void (*hangup)(void *owner, struct leg *leg);
-    // `n` bytes have gone by a splice to its sink. Only for owners that start one.
+    // `n` bytes have gone by a splice to its sink; 0 when that is full. Only for owners that start
+    // one.
     void (*spliced)(void *owner, struct leg *leg, size_t n);
     // The outcome of `leg_dial`: 0 or a negative errno.
     void (*connected)(void *owner, struct leg *leg, int result);

@@ -75,15 +75,17 @@ static size_t pipe_drain(struct splice *splice) {
     return moved;
 }
 
-// Tells the owner, after the splice has ended if that was all. Returns whether it has ended.
+// Tells the owner what has gone, or that nothing goes, after the splice has ended if that was all.
+// Returns whether it has ended.
 static bool tell(struct splice *splice, size_t moved) {
     struct leg *source = splice->source;
+    bool blocked = splice->held > 0;
     bool over = splice->left == 0 || splice->sink->lost;
     if (over) {
         source->after_splice = splice->left == 0;
         splice_end(splice);
     }
-    if (moved > 0)
+    if (moved > 0 || blocked)
         source->events->spliced(source->owner, source, moved);
     return over || source->closing || !source->splice;
 }

@@ -27,7 +27,7 @@ def _sanitizer():
 SANITIZER = _sanitizer()
 
 # A wait never decides a test by being short: it only bounds a failure. Sanitizers get more of it.
-PATIENCE_S = 60 if SANITIZER else 20
+PATIENCE_S = int(os.environ.get("RINGWAY_PATIENCE_S", 60 if SANITIZER else 20))
 
 
 _ports_given = set()

@@ -28,6 +28,8 @@ from wire import (
     websocket,
 )
 
+pytestmark = pytest.mark.kernel  # goes on after the handshake: also with kernel TLS
+
 SOON_S = 5 if not SANITIZER else 20  # what an exit may take beyond the drain
 
 

@@ -24,6 +24,8 @@ from wire import (
     xor,
 )
 
+pytestmark = pytest.mark.kernel  # goes on after the handshake: also with kernel TLS
+
 # Around each of the three ways to write a length, and a megabyte.
 SIZES = [0, 1, 125, 126, 65535, 65536, 1_000_000]
 MB = 1024 * 1024

@@ -20,6 +20,9 @@ from wire import (
 )
 
 
+pytestmark = pytest.mark.kernel  # goes on after the handshake: also with kernel TLS
+
+
 def from_client(*args, masked=True, **bits):
     return frame(*args, masked=masked, **bits)
 

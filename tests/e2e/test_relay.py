@@ -23,6 +23,8 @@ from wire import (
     websocket,
 )
 
+pytestmark = pytest.mark.kernel  # goes on after the handshake: also with kernel TLS
+
 MB = 1024 * 1024
 
 

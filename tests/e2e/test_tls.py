@@ -25,6 +25,7 @@ def gate(gateway):
     return gateway(sites={"localhost": {"aliases": ["127.0.0.1"], "routes": PONG}})
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("version", ["1_2", "1_3"])
 def test_versions(gate, version):
     text = s_client(gate, f"-tls{version}", send=GET_CLOSE)
@@ -70,6 +71,7 @@ def test_suites_of_tls_1_2_are_aead_only(gate):
             assert "handshake failure" in refused(gate, *arguments), suite
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     "suite",
     ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"],
@@ -241,6 +243,7 @@ def test_session_of_one_site_opens_no_other(gateway, authority, tmp_path):
     assert "HTTP/1.1 200" not in text
 
 
+@pytest.mark.kernel
 def test_resumption_by_python(gate):
     context = gate.tls_context(maximum_version=ssl.TLSVersion.TLSv1_2)
     with connect(gate.port, context) as wire:
@@ -269,6 +272,7 @@ def test_key_update(gateway, plain_echo, command):
             talk.wait_for(b"KEYUPDATE", turn)
 
 
+@pytest.mark.kernel
 def test_renegotiation_is_refused(gate):
     with Dialogue(gate, "-tls1_2") as talk:
         talk.wait_for(b"Verify return code")
@@ -280,6 +284,7 @@ def test_renegotiation_is_refused(gate):
     assert "pong" in s_client(gate, send=GET_CLOSE), "the gateway itself is well"
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_close_notify_both_ways(gate, version):
     context = gate.tls_context(maximum_version=version)
@@ -372,6 +377,7 @@ class MemoryTls:
             self.wire.send(data[start : start + self.piece])
 
 
+@pytest.mark.kernel
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20])
 def test_handshake_and_request_in_pieces(gate, piece):
     """However TCP cuts the records; with one large piece the client's Finished and its first
@@ -388,6 +394,7 @@ def test_handshake_and_request_in_pieces(gate, piece):
     talk.wire.close()
 
 
+@pytest.mark.kernel
 def test_broken_record_ends_the_connection(gateway, plain_echo):
     gate = gateway(plain_echo)
     talk = MemoryTls(gate, 1 << 20)
@@ -404,6 +411,7 @@ def test_broken_record_ends_the_connection(gateway, plain_echo):
     assert "HTTP/1.1 426" in s_client(gate, send=GET_CLOSE)
 
 
+@pytest.mark.kernel
 def test_websocket_over_tls_1_2(gateway, plain_echo, client):
     gate = gateway(plain_echo)
     wire = client(gate.port, gate.tls_context(maximum_version=ssl.TLSVersion.TLSv1_2))

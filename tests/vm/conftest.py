@@ -61,23 +61,9 @@ def tls_statistics():
     return lambda: {name: value - before[name] for name, value in read().items()}
 
 
-def status(gate):
-    """The counters of a gateway."""
-    done = run_ringway("status", "-c", gate.path)
-    assert done.returncode == 0, done.stderr
-    return {name: int(value) for name, value in map(str.split, done.stdout.splitlines())}
-
-
 def thread_names(gate):
     tasks = Path(f"/proc/{gate.process.pid}/task").glob("*/comm")
     return sorted(task.read_text().strip() for task in tasks)
-
-
-def pipes(gate):
-    """How many ends of pipes the gateway has open, its own stdout and stderr aside."""
-    folder = Path(f"/proc/{gate.process.pid}/fd")
-    links = [os.readlink(fd) for fd in folder.iterdir() if int(fd.name) > 2]
-    return sum(link.startswith("pipe:") for link in links)
 
 
 @pytest.fixture
