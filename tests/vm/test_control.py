@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import REKEYS, needs_kernel_tls, thread_names, tls_statistics
+from conftest import RELEASE, REKEYS, needs_kernel_tls, thread_names, tls_statistics
 from openssl import Dialogue
 from processes import wait_until
 from records import ALERT, CLOSE_NOTIFY, DATA, HANDSHAKE
@@ -113,6 +113,10 @@ def test_user_canceled_is_no_end(opened, rx):
 
 
 # --- KeyUpdate --------------------------------------------------------------------------------
+
+
+def test_who_can_update_keys():
+    assert REKEYS == (RELEASE >= (6, 14))
 
 
 def follows(rx, request):

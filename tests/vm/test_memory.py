@@ -25,7 +25,8 @@ def held_bytes(gate, count):
     """The gateway's private memory with `count` WebSockets open, each after one echo."""
     done = subprocess.run(
         [BENCH, "load", gate.url(scheme="wss"), "-c", str(count), "-s", "128", "-m", "hold", "-d", "1s",
-         "--ramp", f"{count * APART_MS}ms", "--timeout", "600s", "--pid", str(gate.process.pid), "--json", "-"],
+         "--ramp", f"{count * APART_MS}ms", "--timeout", "600s", "--pid", str(gate.process.pid),
+         "--json", "-"],
         capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
     result = json.loads(done.stdout)
