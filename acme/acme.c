@@ -407,8 +407,10 @@ static time_t round_run(struct acme *acme) {
     rollover_run(acme, &session);
     for (size_t i = 0; i < acme->watched_count && !is_stopping(acme); i++) {
         struct watched *watched = &acme->watched[i];
+        acme_attempt_window(&session, watched->managed);
         if (is_due(acme, watched, &next)) {
             work(acme, &session, watched);
+            acme_attempt_window(&session, watched->managed);
             is_due(acme, watched, &next);
         }
         // A new configuration may know nothing of the rest.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "acme/attempt.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -15,6 +16,11 @@
 // While a site has a good certificate another authority can wait for this many failures in a row.
 #define FALLBACK_FAILURES 3
 
+// After a new certificate, at most.
+#define HELD_MAX_S (24 * 3600)
+// When the authority cannot be reached.
+#define WINDOW_RETRY_S 3600
+
 // What an attempt knows from the beginning on.
 struct attempt {
     struct acme_session *session;
@@ -22,6 +28,7 @@ struct attempt {
     const struct conf_acme *acme;
     const struct conf_managed *managed;
     struct acme_record record; // as it was before
+    const char *profile;       // that the authority was asked for last
     struct acme_error *error;
 };
 
@@ -84,18 +91,21 @@ static bool may_fall_back(const struct attempt *attempt) {
            (urgent || attempt->record.failures + 1 >= FALLBACK_FAILURES);
 }
 
+static int terms_choose(struct attempt *attempt, const struct acme_client *client,
+                        struct acme_order_terms *terms, char replaces[ACME_CERTIFICATE_ID_BYTES]);
+
 // Tries the challenges that can work, one after the other.
 static int obtain_from(struct attempt *attempt, const struct conf_authority *authority) {
     enum acme_challenge kinds[3];
     struct acme_client *client;
     struct acme_error *error = attempt->error;
     const struct conf_managed *managed = attempt->managed;
-    const struct acme_record *record = &attempt->record;
-    const struct acme_order_terms terms = {
-        .keeps_key = attempt->acme->reuse_key && !acme_record_is_revoked(record),
-    };
+    struct acme_order_terms terms;
+    char replaces[ACME_CERTIFICATE_ID_BYTES];
     size_t count = acme_challenge_choose(attempt->config, managed->site, kinds);
     int result = acme_session_account(attempt->session, authority, &client, error);
+    if (result == 0)
+        result = terms_choose(attempt, client, &terms, replaces);
     for (size_t i = 0; result == 0 && i < count; i++) {
         result = acme_order_run(client, attempt->acme, managed, kinds[i], &terms, error);
         if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
@@ -110,6 +120,41 @@ static int obtain_from(struct attempt *attempt, const struct conf_authority *aut
     return result;
 }
 
+static int profile_refuse(const struct attempt *attempt, const struct acme_client *client) {
+    const char *name;
+    json_t *value;
+    size_t count = 0;
+    int result = acme_error_set(attempt->error, ACME_TROUBLE_REFUSED, -ENOTSUP,
+                                "%s does not offer the profile \"%s\" (acme.profile)",
+                                client->authority->directory, attempt->acme->profile);
+    json_object_foreach(client->profiles, name, value) {
+        acme_error_advise(attempt->error, "%s\"%s\"", count++ == 0 ? "it offers " : "", name);
+    }
+    if (count == 0)
+        acme_error_advise(attempt->error, "it offers none");
+    return result;
+}
+
+// What this authority is asked for besides the names.
+static int terms_choose(struct attempt *attempt, const struct acme_client *client,
+                        struct acme_order_terms *terms, char replaces[ACME_CERTIFICATE_ID_BYTES]) {
+    const struct conf_acme *acme = attempt->acme;
+    const struct acme_record *record = &attempt->record;
+    bool offered = acme->profile && json_object_get(client->profiles, acme->profile);
+    if (acme->profile && !offered && client->authority == &acme->authority)
+        return profile_refuse(attempt, client);
+    bool knows = record->has_leaf && client->renewal_info[0] &&
+                 strcmp(record->directory, client->authority->directory) == 0;
+    attempt->profile = offered ? acme->profile : NULL;
+    *terms = (struct acme_order_terms){
+        .keeps_key = acme->reuse_key && !acme_record_is_revoked(record),
+        .profile = attempt->profile,
+        .replaces = knows && acme_certificate_id(&record->leaf, replaces) ? replaces : NULL,
+        .preferred_chain = acme->preferred_chain,
+    };
+    return 0;
+}
+
 // --- how it went ------------------------------------------------------------------------------
 
 static const char *date_text(time_t when, char text[40]) {
@@ -119,8 +164,10 @@ static const char *date_text(time_t when, char text[40]) {
 }
 
 // With a clock that runs ahead a new certificate may be due at once: no reason to ask on and on.
-static time_t part_held(const struct acme_leaf *leaf) {
-    return (leaf->not_after - leaf->not_before) / 10;
+// But an authority may want one back soon.
+static time_t held_s(const struct acme_leaf *leaf) {
+    time_t part_s = (leaf->not_after - leaf->not_before) / 10;
+    return part_s < HELD_MAX_S ? part_s : HELD_MAX_S;
 }
 
 static void failure_set(const struct attempt *attempt, struct acme_record *record) {
@@ -131,10 +178,13 @@ static void failure_set(const struct attempt *attempt, struct acme_record *recor
     snprintf(record->error, sizeof record->error, "%s", failure->text);
 }
 
-static void success_set(struct acme_record *record, const struct conf_authority *from) {
+static void success_set(const struct attempt *attempt, struct acme_record *record,
+                        const struct conf_authority *from) {
     record->failures = 0;
     record->next_at = 0;
     record->error[0] = record->revoked[0] = '\0';
+    snprintf(record->profile, sizeof record->profile, "%s",
+             attempt->profile ? attempt->profile : "");
     snprintf(record->directory, sizeof record->directory, "%s", from->directory);
 }
 
@@ -161,10 +211,54 @@ static void outcome_record(const struct attempt *attempt, const struct conf_auth
     if (result < 0)
         failure_set(attempt, &record);
     else
-        success_set(&record, from);
-    *held_until = result < 0 ? record.next_at : record.attempted_at + part_held(&record.leaf);
+        success_set(attempt, &record, from);
+    *held_until = result < 0 ? record.next_at : record.attempted_at + held_s(&record.leaf);
     if (acme_record_write(attempt->acme, attempt->managed, &record, &error) < 0)
         log_line(LOG_ERROR, NULL, "acme: %s", error.text);
     outcome_say(attempt, &record, result);
     acme_record_free(&record);
+}
+
+// --- when the authority would like it renewed -------------------------------------------------
+
+static void window_say(const struct conf_managed *managed, const struct acme_window *before,
+                       const struct acme_window *window) {
+    char start[40], end[40];
+    if (window->start == 0 || (window->start == before->start && window->end == before->end))
+        return;
+    log_line(LOG_INFO, NULL, "acme: %s: the authority suggests renewal between %s and %s%s%s",
+             managed->name, date_text(window->start, start), date_text(window->end, end),
+             window->why[0] ? "; why: " : "", window->why);
+}
+
+static void window_refresh(struct acme_session *session, const struct conf_managed *managed,
+                           const struct conf_authority *from, struct acme_record *record);
+
+void acme_attempt_window(struct acme_session *session, const struct conf_managed *managed) {
+    struct acme_record record;
+    acme_record_read(session->acme, managed, &record);
+    const struct conf_authority *from = acme_record_authority(&record, session->acme);
+    if (from && record.has_leaf && record.window.ask_at <= time(NULL))
+        window_refresh(session, managed, from, &record);
+    acme_record_free(&record);
+}
+
+static void window_refresh(struct acme_session *session, const struct conf_managed *managed,
+                           const struct conf_authority *from, struct acme_record *record) {
+    struct acme_client *client;
+    struct acme_error error;
+    struct acme_window window = record->window;
+    window.ask_at = time(NULL) + WINDOW_RETRY_S;
+    int result = acme_session_open(session, from, &client, &error);
+    if (result == 0)
+        result = acme_window_ask(client, &record->leaf, &window, &error);
+    if (result < 0 && error.trouble == ACME_TROUBLE_STOPPED)
+        return;
+    if (result < 0)
+        log_line(LOG_WARN, NULL, "acme: %s: %s", managed->name, error.text);
+    else
+        window_say(managed, &record->window, &window);
+    record->window = window;
+    if (acme_record_write(session->acme, managed, record, &error) < 0)
+        log_line(LOG_ERROR, NULL, "acme: %s", error.text);
 }

@@ -12,4 +12,8 @@
 int acme_attempt(struct acme_session *session, const struct config *config,
                  const struct conf_managed *managed, time_t *held_until, struct acme_error *error);
 
+// Asks, if it is time to, when the authority would like the certificate to be renewed, and keeps
+// that in its record. Blocking.
+void acme_attempt_window(struct acme_session *session, const struct conf_managed *managed);
+
 #endif

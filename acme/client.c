@@ -42,6 +42,7 @@ int acme_client_open(struct acme_client *client, const struct conf_authority *au
 void acme_client_close(struct acme_client *client) {
     acme_http_close(client->http);
     acme_key_free(client->key);
+    json_decref(client->profiles);
     *client = (struct acme_client){0};
 }
 
@@ -59,8 +60,10 @@ static int directory_read(struct acme_client *client, const json_t *directory,
                               "it names no newNonce, newAccount and newOrder");
     url_take(directory, "revokeCert", client->revoke_cert);
     url_take(directory, "keyChange", client->key_change);
+    url_take(directory, "renewalInfo", client->renewal_info);
     const json_t *meta = json_object_get(directory, "meta");
     url_take(meta, "termsOfService", client->terms);
+    client->profiles = json_incref(json_object_get(meta, "profiles"));
     client->wants_eab = json_is_true(json_object_get(meta, "externalAccountRequired"));
     return 0;
 }
@@ -93,6 +96,18 @@ static char *request_sign(struct acme_client *client, const char *url, struct st
     return acme_sign(client->key, header, payload);
 }
 
+// Takes in a response of any status; what is not 2xx is an error.
+static int reply_read(struct acme_reply *reply, struct acme_error *error) {
+    const struct acme_response *response = &reply->response;
+    reply->json = response->body ? acme_json_read(response->body, response->body_size) : NULL;
+    if (response->status >= 200 && response->status < 300)
+        return 0;
+    int result = acme_problem_read(reply->json, response->status, error);
+    error->retry_after_s = response->retry_after_s;
+    acme_reply_free(reply);
+    return result;
+}
+
 static int post_once(struct acme_client *client, const char *url, struct str payload,
                      struct acme_reply *reply, struct acme_error *error) {
     int result = client->nonce[0] ? 0 : nonce_get(client, error);
@@ -111,13 +126,15 @@ static int post_once(struct acme_client *client, const char *url, struct str pay
     if (result < 0)
         return result;
     memcpy(client->nonce, response->nonce, sizeof client->nonce);
-    reply->json = response->body ? acme_json_read(response->body, response->body_size) : NULL;
-    if (response->status >= 200 && response->status < 300)
-        return 0;
-    result = acme_problem_read(reply->json, response->status, error);
-    error->retry_after_s = response->retry_after_s;
-    acme_reply_free(reply);
-    return result;
+    return reply_read(reply, error);
+}
+
+int acme_client_get(struct acme_client *client, const char *url, struct acme_reply *reply,
+                    struct acme_error *error) {
+    struct acme_request request = {.method = "GET", .url = url};
+    *reply = (struct acme_reply){0};
+    int result = acme_http_send(client->http, &request, &reply->response, error);
+    return result < 0 ? result : reply_read(reply, error);
 }
 
 int acme_client_post(struct acme_client *client, const char *url, json_t *payload,
@@ -155,7 +172,7 @@ static const struct {
     {"alreadyRevoked", ACME_TROUBLE_REVOKED, NULL},
     {"caa", ACME_TROUBLE_REFUSED,
      "a CAA record in DNS names the authorities that may certify this name: add this one there"},
-    {"rateLimited", ACME_TROUBLE_REFUSED,
+    {"rateLimited", ACME_TROUBLE_LIMITED,
      "the authority's limit is reached: nothing is lost by waiting; to try things out use "
      "acme.directory: letsencrypt-staging"},
     {"rejectedIdentifier", ACME_TROUBLE_REFUSED,

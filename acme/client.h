@@ -25,6 +25,8 @@ struct acme_client {
     char new_order[ACME_URL_BYTES];
     char revoke_cert[ACME_URL_BYTES]; // "": it has none; and so on
     char key_change[ACME_URL_BYTES];
+    char renewal_info[ACME_URL_BYTES];
+    json_t *profiles;           // by name; NULL: it has none
     char terms[ACME_URL_BYTES]; // "": the server names none
     bool wants_eab;
 };
@@ -48,6 +50,10 @@ void acme_client_close(struct acme_client *client);
 // words.
 int acme_client_post(struct acme_client *client, const char *url, json_t *payload,
                      struct acme_reply *reply, struct acme_error *error);
+
+// Asks for `url` without a signature. As above.
+int acme_client_get(struct acme_client *client, const char *url, struct acme_reply *reply,
+                    struct acme_error *error);
 
 // Frees what the reply holds; harmless on one that is zeroed.
 void acme_reply_free(struct acme_reply *reply);

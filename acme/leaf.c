@@ -84,6 +84,15 @@ static bool decoded_read(const DecodedCert *decoded, struct acme_leaf *leaf) {
                  issuer + 4);
     for (int i = 0; i < decoded->serialSz && 2 * i + 2 < (int)sizeof leaf->serial; i++)
         snprintf(leaf->serial + 2 * i, 3, "%02x", decoded->serial[i]);
+    if (decoded->serialSz <= ACME_LEAF_SERIAL_BYTES) {
+        leaf->serial_size = (size_t)decoded->serialSz;
+        memcpy(leaf->serial_bytes, decoded->serial, leaf->serial_size);
+    }
+    // Of other sizes the library keeps a digest only.
+    leaf->has_issuer_key_id =
+        decoded->extAuthKeyIdSet && decoded->extAuthKeyIdSz == sizeof leaf->issuer_key_id;
+    if (leaf->has_issuer_key_id)
+        memcpy(leaf->issuer_key_id, decoded->extAuthKeyId, sizeof leaf->issuer_key_id);
     for (const DNS_entry *entry = decoded->altNames; entry; entry = entry->next)
         if (!entry_append(leaf, entry))
             return false;

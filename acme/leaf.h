@@ -6,15 +6,23 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "core/config.h"
+
+// Serial numbers have 20 bytes at most (RFC 5280 §4.1.2.2).
+#define ACME_LEAF_SERIAL_BYTES 20
 
 struct acme_leaf {
     enum acme_key_kind key_kind;
     time_t not_before, not_after;
     char issuer[128]; // its common name, or ""
     char serial[64];  // hexadecimal
+    uint8_t serial_bytes[ACME_LEAF_SERIAL_BYTES];
+    size_t serial_size;
+    bool has_issuer_key_id;    // it is there, of the usual size
+    uint8_t issuer_key_id[20]; // authority key identifier (RFC 5280 §4.2.1.1)
     unsigned char *der;
     size_t der_size;
     char **names; // host names, patterns, addresses

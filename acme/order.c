@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acme/chain.h"
 #include "acme/challenge.h"
 #include "acme/csr.h"
 #include "acme/dns_proof.h"
@@ -22,8 +23,6 @@
 #define POLL_MS 300000
 #define POLL_FIRST_MS 250
 #define POLL_MOST_MS 10000
-// Real chains have two or three; what each handshake sends must have an end.
-#define CHAIN_CERTIFICATES_MAX 9
 
 struct order {
     struct acme_client *client;
@@ -105,6 +104,7 @@ static json_t *identifiers_of(const struct conf_site *site) {
 
 static bool order_resume(struct order *order);
 static int order_make_key(struct order *order);
+static int order_ask(struct order *order);
 
 static int order_begin(struct order *order) {
     if (order_resume(order))
@@ -116,10 +116,7 @@ static int order_begin(struct order *order) {
     int result = order_make_key(order);
     if (result < 0)
         return result;
-    json_t *payload = json_pack("{s:o}", "identifiers", identifiers_of(order->site));
-    acme_reply_free(&order->state);
-    result = acme_client_post(order->client, order->client->new_order, payload, &order->state,
-                              order->error);
+    result = order_ask(order);
     if (result < 0) {
         acme_error_while(order->error, "ordering");
         return result;
@@ -129,9 +126,46 @@ static int order_begin(struct order *order) {
                               "ordering: the server does not say where the order is");
     memcpy(order->url, order->state.response.location, sizeof order->url);
     json_t *file =
-        json_pack("{s:s, s:s, s:s, s:o}", "directory", order->client->authority->directory, "url",
-                  order->url, "key", order->key_pem, "identifiers", identifiers_of(order->site));
+        json_pack("{s:s, s:s, s:s, s:s*, s:o}", "directory", order->client->authority->directory,
+                  "url", order->url, "key", order->key_pem, "profile", order->terms->profile,
+                  "identifiers", identifiers_of(order->site));
     return acme_storage_write_json(order->path, file, order->error);
+}
+
+// A server that does not like what the certificate is to replace need not know.
+static int order_ask(struct order *order) {
+    const struct acme_order_terms *terms = order->terms;
+    const char *replaces = terms->replaces;
+    int result;
+    do {
+        json_t *payload = json_pack("{s:o, s:s*, s:s*}", "identifiers", identifiers_of(order->site),
+                                    "profile", terms->profile, "replaces", replaces);
+        acme_reply_free(&order->state);
+        result = acme_client_post(order->client, order->client->new_order, payload, &order->state,
+                                  order->error);
+        bool again = result < 0 && replaces &&
+                     (order->error->trouble == ACME_TROUBLE_REFUSED ||
+                      order->error->trouble == ACME_TROUBLE_NO_ACCOUNT);
+        if (!again)
+            break;
+        log_line(LOG_INFO, NULL, "acme: %s: %s; ordering without \"replaces\"",
+                 order->managed->name, order->error->text);
+        replaces = NULL;
+    } while (true);
+    return result;
+}
+
+// Whether the order in the file is for what is wanted now.
+static bool order_fits(const struct order *order, const json_t *file) {
+    const char *directory = acme_json_text(file, "directory"), *url = acme_json_text(file, "url");
+    const char *profile = acme_json_text(file, "profile"), *wanted = order->terms->profile;
+    json_t *identifiers = identifiers_of(order->site);
+    bool fits = directory && strcmp(directory, order->client->authority->directory) == 0 && url &&
+                strlen(url) < sizeof order->url && acme_json_text(file, "key") &&
+                strcmp(profile ? profile : "", wanted ? wanted : "") == 0 &&
+                json_equal(json_object_get(file, "identifiers"), identifiers);
+    json_decref(identifiers);
+    return fits;
 }
 
 // Whether the certificate has been put in its place already, by a process that was killed before it
@@ -149,14 +183,10 @@ static bool order_is_done(const struct order *order) {
 // somewhere.
 static bool order_resume(struct order *order) {
     json_t *file = acme_storage_read_json(order->path);
-    json_t *wanted = identifiers_of(order->site);
-    const char *directory = acme_json_text(file, "directory");
-    const char *url = acme_json_text(file, "url"), *key = acme_json_text(file, "key");
-    bool good =
-        directory && url && key && strcmp(directory, order->client->authority->directory) == 0 &&
-        strlen(url) < sizeof order->url && json_equal(json_object_get(file, "identifiers"), wanted);
+    bool good = file && order_fits(order, file);
     if (good) {
-        strcpy(order->url, url);
+        const char *key = acme_json_text(file, "key");
+        strcpy(order->url, acme_json_text(file, "url"));
         order->key_pem = strdup(key);
         good = order->key_pem && acme_key_read(key, &order->key) == 0 &&
                acme_key_kind(order->key) == order->managed->key_kind && order_refresh(order) == 0;
@@ -167,7 +197,6 @@ static bool order_resume(struct order *order) {
     if (good)
         log_line(LOG_INFO, NULL, "acme: %s: going on with the order %s", order->managed->name,
                  order->url);
-    json_decref(wanted);
     json_decref(file);
     return good;
 }
@@ -368,32 +397,21 @@ static int order_finalize(struct order *order) {
     return order_is(order, "valid") ? 0 : order_invalid(order);
 }
 
-static bool chain_is_clean(const char *chain);
 static int certificate_check(const struct order *order, const char *pem);
 
 static int order_download(struct order *order) {
     const char *url = acme_json_text(order->state.json, "certificate");
-    struct acme_reply reply;
-    char *pem;
+    char *chain, *pem;
     if (!url)
         return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
                               "the order is valid and names no certificate");
-    int result = acme_client_post(order->client, url, NULL, &reply, order->error);
-    if (result < 0) {
-        acme_error_while(order->error, "downloading the certificate");
+    int result = acme_chain_download(order->client, url, order->terms->preferred_chain, &chain,
+                                     order->error);
+    if (result < 0)
         return result;
-    }
-    const char *chain = reply.response.body ? reply.response.body : "";
-    if (!chain_is_clean(chain)) {
-        acme_reply_free(&reply);
-        return acme_error_set(order->error, ACME_TROUBLE_REFUSED, -EPROTO,
-                              "what came is something else than a chain of up to %d certificates",
-                              CHAIN_CERTIFICATES_MAX);
-    }
-    if (asprintf(&pem, "%s%s%s", chain, reply.response.body_size > 0 ? "\n" : "", order->key_pem) <
-        0)
+    if (asprintf(&pem, "%s\n%s", chain, order->key_pem) < 0)
         pem = NULL;
-    acme_reply_free(&reply);
+    free(chain);
     if (!pem)
         return acme_error_set(order->error, ACME_TROUBLE_LOCAL, -ENOMEM, "out of memory");
     result = certificate_check(order, pem);
@@ -402,16 +420,6 @@ static int order_download(struct order *order) {
     explicit_bzero(pem, strlen(pem));
     free(pem);
     return result;
-}
-
-// PEM certificates and nothing else (RFC 8555 §9.1): a key among them would be taken for ours.
-static bool chain_is_clean(const char *chain) {
-    static const char any[] = "-----BEGIN ", certificate[] = "-----BEGIN CERTIFICATE-----";
-    size_t count = 0;
-    for (const char *at = strstr(chain, any); at; at = strstr(at + strlen(any), any), count++)
-        if (strncmp(at, certificate, strlen(certificate)) != 0)
-            return false;
-    return count > 0 && count <= CHAIN_CERTIFICATES_MAX;
 }
 
 // One that is new and not in its time says that a clock is wrong, ours most likely. The order

@@ -14,7 +14,10 @@
 
 // What is asked for besides the names.
 struct acme_order_terms {
-    bool keeps_key; // the key of the certificate there is
+    bool keeps_key;       // the key of the certificate there is
+    const char *profile;  // of the certificate, as the server names them; NULL: its own choice
+    const char *replaces; // the certificate it is for (RFC 9773 §5), by its id; NULL: none
+    const char *preferred_chain; // NULL: the server's choice
 };
 
 // Gets a certificate for the names of its site, which are shown to be ours by challenges of this

@@ -19,6 +19,24 @@ static void text_take(const json_t *json, const char *key, char *out, size_t siz
     snprintf(out, size, "%s", text ? text : "");
 }
 
+// It is of one certificate, and means nothing for another.
+static void window_read(const json_t *json, struct acme_record *record) {
+    const char *serial = acme_json_text(json, "serial");
+    if (!serial || strcmp(serial, record->leaf.serial) != 0)
+        return;
+    record->window.start = (time_t)acme_json_number(json, "start", 0);
+    record->window.end = (time_t)acme_json_number(json, "end", 0);
+    record->window.ask_at = (time_t)acme_json_number(json, "ask_at", 0);
+    text_take(json, "why", record->window.why, sizeof record->window.why);
+}
+
+static json_t *window_json(const struct acme_record *record) {
+    const struct acme_window *window = &record->window;
+    return json_pack("{s:s, s:I, s:I, s:I, s:s}", "serial", record->leaf.serial, "start",
+                     (json_int_t)window->start, "end", (json_int_t)window->end, "ask_at",
+                     (json_int_t)window->ask_at, "why", window->why);
+}
+
 void acme_record_read(const struct conf_acme *acme, const struct conf_managed *managed,
                       struct acme_record *record) {
     char path[PATH_MAX];
@@ -37,6 +55,8 @@ void acme_record_read(const struct conf_acme *acme, const struct conf_managed *m
     record->next_at = (time_t)acme_json_number(json, "next_at", 0);
     text_take(json, "directory", record->directory, sizeof record->directory);
     text_take(json, "revoked", record->revoked, sizeof record->revoked);
+    text_take(json, "profile", record->profile, sizeof record->profile);
+    window_read(json_object_get(json, "window"), record);
     text_take(json, "error", record->error, sizeof record->error);
     json_decref(json);
 }
@@ -49,10 +69,11 @@ int acme_record_write(const struct conf_acme *acme, const struct conf_managed *m
                       const struct acme_record *record, struct acme_error *error) {
     char path[PATH_MAX];
     acme_record_path(acme, managed, path);
-    json_t *json = json_pack("{s:s, s:s, s:i, s:I, s:I, s:s}", "directory", record->directory,
-                             "revoked", record->revoked, "failures", (int)record->failures,
-                             "attempted_at", (json_int_t)record->attempted_at, "next_at",
-                             (json_int_t)record->next_at, "error", record->error);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:o}", "directory", record->directory, "revoked",
+        record->revoked, "profile", record->profile, "failures", (int)record->failures,
+        "attempted_at", (json_int_t)record->attempted_at, "next_at", (json_int_t)record->next_at,
+        "error", record->error, "window", window_json(record));
     return acme_storage_write_json(path, json, error);
 }
 
@@ -82,9 +103,16 @@ time_t acme_record_renewal(const struct acme_record *record, const struct conf_a
     const struct acme_leaf *leaf = &record->leaf;
     if (!acme_record_is_good(record, managed, leaf->not_before))
         return 0;
+    const struct acme_window *window = &record->window;
+    const struct conf_authority *from = acme_record_authority(record, acme);
     // Who changes the authority, from staging to the real one for instance, wants another one.
-    if (record->directory[0] && !acme_record_authority(record, acme))
+    if (record->directory[0] && !from)
         return 0;
+    if (from == &acme->authority &&
+        strcmp(record->profile, acme->profile ? acme->profile : "") != 0)
+        return 0;
+    if (window->start > 0)
+        return acme_schedule_window(window->start, window->end, leaf->serial);
     return acme_schedule_renewal(leaf->not_before, leaf->not_after, managed->name);
 }
 

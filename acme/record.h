@@ -11,16 +11,19 @@
 
 #include "acme/error.h"
 #include "acme/leaf.h"
+#include "acme/window.h"
 #include "core/config.h"
 
 struct acme_record {
     bool has_leaf; // there is a certificate
     struct acme_leaf leaf;
-    char directory[2048]; // of the server it came from; "": not known
-    char revoked[64];     // serial number of one that has been revoked; "": none
-    unsigned failures;    // in a row, since it came
-    time_t attempted_at;  // 0: never
-    time_t next_at;       // after a failure, the next attempt
+    char directory[2048];      // of the server it came from; "": not known
+    char revoked[64];          // serial number of one that has been revoked; "": none
+    char profile[128];         // that was asked for; "": none
+    struct acme_window window; // what the authority has suggested for this certificate
+    unsigned failures;         // in a row, since it came
+    time_t attempted_at;       // 0: never
+    time_t next_at;            // after a failure, the next attempt
     char error[ACME_ERROR_BYTES];
 };
 

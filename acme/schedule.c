@@ -22,6 +22,10 @@ time_t acme_schedule_renewal(time_t not_before, time_t not_after, const char *se
     return not_before + used_s - part_of(lifetime_s / 20, seed, (uint64_t)not_after);
 }
 
+time_t acme_schedule_window(time_t start, time_t end, const char *seed) {
+    return start + part_of(end - start, seed, (uint64_t)start);
+}
+
 time_t acme_schedule_retry(time_t now, unsigned failures, unsigned retry_after_s,
                            const char *seed) {
     unsigned doublings = failures > 0 ? failures - 1 : 0;

@@ -11,6 +11,9 @@
 // After two thirds of the lifetime, or half of one under ten days, less up to a twentieth of it.
 time_t acme_schedule_renewal(time_t not_before, time_t not_after, const char *seed);
 
+// A time within a window that the authority suggests, always the same one.
+time_t acme_schedule_window(time_t start, time_t end, const char *seed);
+
 // After the given number of failures in a row (at least 1): a minute, doubled with each, a day at
 // most, less up to a quarter; but not before the server wants it (`retry_after_s`).
 time_t acme_schedule_retry(time_t now, unsigned failures, unsigned retry_after_s, const char *seed);

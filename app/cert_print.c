@@ -90,6 +90,14 @@ static json_t *names_of(const char *const *names, size_t count) {
     return list;
 }
 
+static json_t *window_json(const struct acme_window *window) {
+    char date[DATE_BYTES];
+    json_t *json = json_pack("{s:s}", "start", date_text(window->start, date));
+    json_object_set_new(json, "end", json_string(date_text(window->end, date)));
+    json_object_set_new(json, "why", json_string(window->why));
+    return json;
+}
+
 static json_t *record_json(const struct conf_acme *acme, const struct conf_managed *managed,
                            const struct acme_record *record) {
     char date[DATE_BYTES];
@@ -104,6 +112,10 @@ static json_t *record_json(const struct conf_acme *acme, const struct conf_manag
         json_object_set_new(json, "issuer", json_string(leaf->issuer));
         json_object_set_new(json, "serial", json_string(leaf->serial));
         json_object_set_new(json, "directory", json_string(record->directory));
+        if (record->profile[0])
+            json_object_set_new(json, "profile", json_string(record->profile));
+        if (record->window.start > 0)
+            json_object_set_new(json, "suggested_window", window_json(&record->window));
         json_object_set_new(json, "not_before", json_string(date_text(leaf->not_before, date)));
         json_object_set_new(json, "not_after", json_string(date_text(leaf->not_after, date)));
     }
@@ -145,7 +157,14 @@ static void details_print(const struct conf_acme *acme, const struct conf_manage
         printf("authority:     %s\n", record->directory);
         printf("not before:    %s\n", date_text(leaf->not_before, date));
         printf("not after:     %s\n", date_text(leaf->not_after, date));
+        if (record->profile[0])
+            printf("profile:       %s\n", record->profile);
     }
+    if (record->window.start > 0)
+        printf("suggested:     %s", date_text(record->window.start, date));
+    if (record->window.start > 0)
+        printf(" to %s%s%s\n", date_text(record->window.end, date),
+               record->window.why[0] ? ", see " : "", record->window.why);
     printf("next attempt:  %s\n", due > time(NULL) ? date_text(due, date) : "now");
     if (record->failures > 0)
         printf("failures:      %u\nlast error:    %s\n", record->failures, record->error);

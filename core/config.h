@@ -158,6 +158,8 @@ struct conf_acme {
     struct conf_authority authority;
     struct conf_authority fallback; // directory NULL: none
     const char *state_dir;
+    const char *profile;         // NULL: the authority's choice
+    const char *preferred_chain; // common name of who issued its topmost certificate; NULL: any
     enum acme_keys keys;
     bool reuse_key;
     enum conf_dns_provider dns_provider;

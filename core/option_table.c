@@ -328,11 +328,14 @@ const struct option option_table[] = {
      .example = "/srv/ringway", FIELD(struct conf_acme, state_dir),
      .help = "The folder of account, keys and certificates. Several gateways may share it: one of "
              "them does the work."},
-    {SECTION_ACME, "profile", SHAPE_ONE, OPTION_TEXT, .status = OPTION_LATER,
-     .example = "shortlived", .help = "The certificate profile to ask for."},
-    {SECTION_ACME, "preferred_chain", SHAPE_ONE, OPTION_TEXT, .status = OPTION_LATER,
-     .example = "ISRG Root X1",
-     .help = "The common name of the root to prefer, when there are several chains."},
+    {SECTION_ACME, "profile", SHAPE_ONE, OPTION_TEXT, .example = "shortlived",
+     FIELD(struct conf_acme, profile),
+     .help = "The kind of certificate to ask for, of those that the authority offers "
+             "(draft-ietf-acme-profiles). The fallback is asked for it if it offers it as well."},
+    {SECTION_ACME, "preferred_chain", SHAPE_ONE, OPTION_TEXT, .example = "ISRG Root X1",
+     FIELD(struct conf_acme, preferred_chain),
+     .help = "The common name of the root to prefer when the authority offers several chains: of "
+             "who issued the topmost certificate in a chain."},
     {SECTION_ACME, "keys", SHAPE_ONE, OPTION_ENUM, .values = "ecdsa|rsa|both", .fallback = "ecdsa",
      .example = "both", FIELD(struct conf_acme, keys),
      .help = "The kind of keys certificates have: ECDSA P-256, RSA of 2048 bits, or a certificate "

@@ -90,10 +90,10 @@ class Pebble:
             {"address": f"127.0.0.1:{self.http_port}"},
         ]
 
-    def root(self):
+    def root(self, number=0):
         """The root of the certificates it gives, as PEM; another one each time it starts."""
         context = ssl.create_default_context(cafile=str(self.authority.ca))
-        url = f"https://localhost:{self.management_port}/roots/0"
+        url = f"https://localhost:{self.management_port}/roots/{number}"
         with urllib.request.urlopen(url, context=context, timeout=10) as answer:
             return answer.read().decode()
 

@@ -54,6 +54,22 @@ START_TEST(what_the_server_wants_is_kept_to) {
 }
 END_TEST
 
+START_TEST(a_window_is_used_all_of_it) {
+    time_t start = 1000000, end = start + 2 * DAY, lowest = end, highest = 0;
+    char seed[16];
+    for (int i = 0; i < 1000; i++) {
+        snprintf(seed, sizeof seed, "%08x", i * 7919);
+        time_t when = acme_schedule_window(start, end, seed);
+        ck_assert_int_eq(when, acme_schedule_window(start, end, seed));
+        lowest = when < lowest ? when : lowest;
+        highest = when > highest ? when : highest;
+    }
+    ck_assert_int_ge(lowest, start);
+    ck_assert_int_lt(highest, end);
+    ck_assert_int_gt(highest - lowest, DAY * 19 / 10);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("acme: schedule");
     TCase *tcase = tcase_create("times");
@@ -61,6 +77,7 @@ int main(void) {
     tcase_add_test(tcase, short_lives_are_renewed_half_way);
     tcase_add_test(tcase, failures_wait_longer_up_to_a_day);
     tcase_add_test(tcase, what_the_server_wants_is_kept_to);
+    tcase_add_test(tcase, a_window_is_used_all_of_it);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
