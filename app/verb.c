@@ -13,8 +13,10 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <liburing.h>
 #include <llhttp.h>
+#include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -207,6 +209,8 @@ int verb_version(int count, char **arguments) {
     printf("llhttp       %d.%d.%d\n", LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR,
            LLHTTP_VERSION_PATCH);
     printf("libyaml      %d.%d.%d\n", major, minor, patch);
+    printf("jansson      %s\n", jansson_version_str());
+    printf("microhttpd   %s\n", MHD_get_version());
     printf("kernel       %s %s\n", kernel.sysname, kernel.release);
 
     print_kernel_tls();
