@@ -7,8 +7,7 @@
 #include <time.h>
 
 #include "acme/record.h"
-
-#define DATE_BYTES 40
+#include "core/clock.h"
 
 struct cert_printer {
     enum cert_form form;
@@ -59,12 +58,6 @@ void cert_printer_end(struct cert_printer *printer) {
 
 // --- the forms --------------------------------------------------------------------------------
 
-static const char *date_text(time_t when, char text[DATE_BYTES]) {
-    struct tm tm;
-    strftime(text, DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &tm));
-    return text;
-}
-
 static const char *state_of(const struct acme_record *record, const struct conf_managed *managed) {
     if (!record->has_leaf)
         return "missing";
@@ -91,16 +84,16 @@ static json_t *names_of(const char *const *names, size_t count) {
 }
 
 static json_t *window_json(const struct acme_window *window) {
-    char date[DATE_BYTES];
-    json_t *json = json_pack("{s:s}", "start", date_text(window->start, date));
-    json_object_set_new(json, "end", json_string(date_text(window->end, date)));
+    char date[CLOCK_DATE_BYTES];
+    json_t *json = json_pack("{s:s}", "start", clock_date(window->start, date));
+    json_object_set_new(json, "end", json_string(clock_date(window->end, date)));
     json_object_set_new(json, "why", json_string(window->why));
     return json;
 }
 
 static json_t *record_json(const struct conf_acme *acme, const struct conf_managed *managed,
                            const struct acme_record *record) {
-    char date[DATE_BYTES];
+    char date[CLOCK_DATE_BYTES];
     const struct acme_leaf *leaf = &record->leaf;
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:o}", "site", managed->site->name, "key",
                              key_text(managed), "state", state_of(record, managed), "file",
@@ -116,12 +109,12 @@ static json_t *record_json(const struct conf_acme *acme, const struct conf_manag
             json_object_set_new(json, "profile", json_string(record->profile));
         if (record->window.start > 0)
             json_object_set_new(json, "suggested_window", window_json(&record->window));
-        json_object_set_new(json, "not_before", json_string(date_text(leaf->not_before, date)));
-        json_object_set_new(json, "not_after", json_string(date_text(leaf->not_after, date)));
+        json_object_set_new(json, "not_before", json_string(clock_date(leaf->not_before, date)));
+        json_object_set_new(json, "not_after", json_string(clock_date(leaf->not_after, date)));
     }
     time_t due = acme_record_due(record, acme, managed);
     if (due > 0)
-        json_object_set_new(json, "next_attempt", json_string(date_text(due, date)));
+        json_object_set_new(json, "next_attempt", json_string(clock_date(due, date)));
     if (record->failures > 0) {
         json_object_set_new(json, "failures", json_integer((json_int_t)record->failures));
         json_object_set_new(json, "error", json_string(record->error));
@@ -131,12 +124,12 @@ static json_t *record_json(const struct conf_acme *acme, const struct conf_manag
 
 static void line_print(const struct conf_acme *acme, const struct conf_managed *managed,
                        const struct acme_record *record) {
-    char expires[DATE_BYTES], next[DATE_BYTES];
+    char expires[CLOCK_DATE_BYTES], next[CLOCK_DATE_BYTES];
     time_t due = acme_record_due(record, acme, managed);
     printf("%-32s %-5s %-16s", managed->site->name, key_text(managed), state_of(record, managed));
     if (record->has_leaf)
-        printf(" until %s", date_text(record->leaf.not_after, expires));
-    printf(" next attempt %s", due > time(NULL) ? date_text(due, next) : "now");
+        printf(" until %s", clock_date(record->leaf.not_after, expires));
+    printf(" next attempt %s", due > time(NULL) ? clock_date(due, next) : "now");
     if (record->failures > 0)
         printf(" failed %u times: %s", record->failures, record->error);
     printf("\n");
@@ -144,7 +137,7 @@ static void line_print(const struct conf_acme *acme, const struct conf_managed *
 
 static void details_print(const struct conf_acme *acme, const struct conf_managed *managed,
                           const struct acme_record *record) {
-    char date[DATE_BYTES];
+    char date[CLOCK_DATE_BYTES];
     const struct acme_leaf *leaf = &record->leaf;
     time_t due = acme_record_due(record, acme, managed);
     printf("site:          %s\nkey:           %s\nstate:         %s\nfile:          %s\n",
@@ -155,17 +148,17 @@ static void details_print(const struct conf_acme *acme, const struct conf_manage
             printf(" %s", leaf->names[i]);
         printf("\nissuer:        %s\nserial:        %s\n", leaf->issuer, leaf->serial);
         printf("authority:     %s\n", record->directory);
-        printf("not before:    %s\n", date_text(leaf->not_before, date));
-        printf("not after:     %s\n", date_text(leaf->not_after, date));
+        printf("not before:    %s\n", clock_date(leaf->not_before, date));
+        printf("not after:     %s\n", clock_date(leaf->not_after, date));
         if (record->profile[0])
             printf("profile:       %s\n", record->profile);
     }
     if (record->window.start > 0)
-        printf("suggested:     %s", date_text(record->window.start, date));
+        printf("suggested:     %s", clock_date(record->window.start, date));
     if (record->window.start > 0)
-        printf(" to %s%s%s\n", date_text(record->window.end, date),
+        printf(" to %s%s%s\n", clock_date(record->window.end, date),
                record->window.why[0] ? ", see " : "", record->window.why);
-    printf("next attempt:  %s\n", due > time(NULL) ? date_text(due, date) : "now");
+    printf("next attempt:  %s\n", due > time(NULL) ? clock_date(due, date) : "now");
     if (record->failures > 0)
         printf("failures:      %u\nlast error:    %s\n", record->failures, record->error);
 }

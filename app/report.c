@@ -192,9 +192,3 @@ const char *report_state_text(enum report_state state) {
     }
     return "";
 }
-
-const char *report_date(time_t when, char text[REPORT_DATE_BYTES]) {
-    struct tm tm;
-    strftime(text, REPORT_DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &tm));
-    return text;
-}

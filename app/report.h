@@ -106,8 +106,4 @@ uint64_t report_value_of(const struct report *report, const char *name);
 // "serving", for instance.
 const char *report_state_text(enum report_state state);
 
-// "2026-11-21T09:41:20Z".
-#define REPORT_DATE_BYTES 40
-const char *report_date(time_t when, char text[REPORT_DATE_BYTES]);
-
 #endif

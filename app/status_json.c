@@ -11,10 +11,11 @@
 #include <utlist.h>
 
 #include "core/address.h"
+#include "core/clock.h"
 
 static json_t *date(time_t when) {
-    char text[REPORT_DATE_BYTES];
-    return json_string(report_date(when, text));
+    char text[CLOCK_DATE_BYTES];
+    return json_string(clock_date(when, text));
 }
 
 static json_t *number(uint64_t value) {

@@ -9,6 +9,7 @@
 
 #include "app/status_style.h"
 #include "core/address.h"
+#include "core/clock.h"
 
 #define DAY_S (24 * 3600)
 // From when on an expiry that nothing has renewed asks for attention.
@@ -60,8 +61,8 @@ static void duration(FILE *out, long long seconds) {
 
 // A date, and below it how far away it is.
 static void moment(FILE *out, time_t when, time_t now) {
-    char date[REPORT_DATE_BYTES];
-    fprintf(out, "%.10s<small>", report_date(when, date));
+    char date[CLOCK_DATE_BYTES];
+    fprintf(out, "%.10s<small>", clock_date(when, date));
     if (when > now) {
         fputs("in ", out);
         duration(out, when - now);
@@ -88,13 +89,13 @@ static void tile(FILE *out, const char *label, uint64_t value) {
 // --- top --------------------------------------------------------------------------------------
 
 static void header_write(const struct report *report, FILE *out) {
-    char date[REPORT_DATE_BYTES];
+    char date[CLOCK_DATE_BYTES];
     fprintf(out,
             "<main><header><svg viewBox=\"0 0 32 32\" aria-hidden=true><circle cx=16 cy=16 r=11 "
             "fill=none stroke-width=6 /></svg><h1>ringway <small>%s</small></h1>\n"
             "<span class=\"badge %s\" id=state>%s</span><p>%s, up ",
             RINGWAY_VERSION, report->state == REPORT_SERVING ? "good" : "wait",
-            report_state_text(report->state), report_date(report->taken_at, date));
+            report_state_text(report->state), clock_date(report->taken_at, date));
     duration(out, report->taken_at - report->started_at);
     fputs("</p></header>\n", out);
 }

@@ -24,4 +24,14 @@ static inline uint64_t clock_unix_since_us(int64_t begin_us) {
     return now_us > begin_us ? (uint64_t)(now_us - begin_us) : 0;
 }
 
+// Room for a text of clock_date.
+#define CLOCK_DATE_BYTES 40
+
+// Writes "2026-11-21T09:41:20Z" (RFC 3339). Returns `text`.
+static inline const char *clock_date(time_t when, char text[CLOCK_DATE_BYTES]) {
+    struct tm tm;
+    strftime(text, CLOCK_DATE_BYTES, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&when, &tm));
+    return text;
+}
+
 #endif

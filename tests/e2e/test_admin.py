@@ -101,8 +101,13 @@ def test_metrics_say_what_status_says(gate, admin, client):
             assert samples.get(gauge, samples.get(counter)) == counted[name], name
     assert len(labelled(samples, "ringway_build_info")) == 1
     assert abs(samples[("process_start_time_seconds",)] - time.time()) < PATIENCE_S
-    scrape = 1  # the connection it was asked on
-    assert samples[("process_open_fds",)] == gate.process.open_files() + scrape
+
+    def files_agree():
+        scrape = 1  # the connection it is asked on
+        files = gate.process.open_files()
+        return metrics(admin)[("process_open_fds",)] == files + scrape
+
+    wait_until(files_agree, "the descriptors in the metrics")
     assert samples[("process_resident_memory_bytes",)] > 1e6
     assert samples[("ringway_workers",)] == 2
     for wire in wires:
