@@ -282,7 +282,6 @@ static const struct problem_case warnings[] = {
 static const struct problem_case notes[] = {
     {TOP("user: me"), 3, 1, "user: accepted, not active yet"},
     {TOP("group: us"), 3, 1, "group: accepted, not active yet"},
-    {TOP("acme: {agree_tos: true, profile: short}"), 3, 25, "profile: accepted, not active yet"},
     {TOP("log: {facility: local2}"), 3, 7, "facility: accepted, not active yet"},
     {TOP("log: {target: \"syslog:127.0.0.1:514\"}"), 3, 15, "accepted, not active yet; the log"},
     {SITE("hsts: {}"), 5, 5, "hsts: accepted, not active yet"},
