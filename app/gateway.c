@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -555,6 +556,13 @@ static void end(struct gateway *gateway) {
     log_close();
 }
 
+// Before any key is in memory. Unlike RLIMIT_CORE this holds for dumps that go to a program, too.
+static void core_dumps_set(const struct config *config) {
+    if (prctl(PR_SET_DUMPABLE, config->core_dumps ? 1 : 0) < 0)
+        log_line(LOG_WARN, NULL, "core dumps could not be turned %s: %s",
+                 config->core_dumps ? "on" : "off", strerror(errno));
+}
+
 int gateway_run(const struct gateway_options *options, struct config *config) {
     static struct gateway gateway;
     the_gateway = &gateway;
@@ -563,6 +571,7 @@ int gateway_run(const struct gateway_options *options, struct config *config) {
     pthread_mutex_init(&gateway.lock, NULL);
     pthread_mutex_init(&gateway.resolved_lock, NULL);
     raise_file_limit();
+    core_dumps_set(config);
     if (tls_library_init() < 0) {
         log_line(LOG_ERROR, NULL, "wolfSSL could not be started");
         return 1;

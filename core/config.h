@@ -250,6 +250,7 @@ struct config {
     unsigned workers;         // 0 = one per core this process may use
     const char *user, *group; // NULL = stay; nothing acts on them yet
     const char *pid_file;     // NULL = none
+    bool core_dumps;          // whether a crash may leave one
     uint64_t max_connections;
     uint64_t max_head_bytes;
     unsigned drain_ms;

@@ -34,6 +34,10 @@ const struct option option_table[] = {
      .help = "The group to become once the ports are open."},
     {SECTION_TOP, "pid_file", SHAPE_ONE, OPTION_PATH, .example = "/run/ringway.pid",
      FIELD(struct config, pid_file), .help = "Where to write the number of the running process."},
+    {SECTION_TOP, "core_dumps", SHAPE_ONE, OPTION_BOOL, .fallback = "false", .example = "true",
+     .reload = OPTION_FIXED, FIELD(struct config, core_dumps),
+     .help = "Whether a crash may leave a core dump, which has all private keys and tokens in it. "
+             "Without it, debuggers other than root's are kept out as well."},
     {SECTION_TOP, "max_connections", SHAPE_ONE, OPTION_NUMBER, RANGE(1, COUNT_MAX),
      .word = "unlimited", .fallback = "unlimited", .example = "4000",
      FIELD(struct config, max_connections),

@@ -65,6 +65,8 @@ class Gateway:
             "log": {"target": "stderr", "level": "info", "format": "text"},
             "access_log": {"target": str(self.access_path), "format": "json"},
             "drain": "1s",
+            # /proc tells others than root about descriptors only of what may dump core.
+            **({"core_dumps": True} if os.geteuid() != 0 else {}),
             **json.loads(DEFAULTS),
             **config,
         }
