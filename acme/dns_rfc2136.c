@@ -37,7 +37,7 @@ static ldns_rr_list *changes_make(enum acme_dns_change change,
 static int update_send(const struct update *update, const ldns_rr_list *changes,
                        struct acme_error *error);
 
-// `changes` may be empty: then it only shows whether the server would take them. It is freed.
+// `changes` is freed; NULL: there was no memory for it.
 static int update_run(const struct conf_acme *acme, int stop_fd, const char *name,
                       ldns_rr_list *changes, struct acme_error *error) {
     struct update update = {.conf = &acme->rfc2136, .stop_fd = stop_fd};
@@ -64,9 +64,12 @@ int acme_dns_rfc2136_change(const struct conf_acme *acme, int stop_fd, enum acme
     return result;
 }
 
+// Removes a record that is never there.
 int acme_dns_rfc2136_check(const struct conf_acme *acme, int stop_fd, const char *domain,
                            struct acme_error *error) {
-    return update_run(acme, stop_fd, domain, ldns_rr_list_new(), error);
+    struct acme_dns_record record = {.value = "ringway"};
+    snprintf(record.name, sizeof record.name, "%s", domain);
+    return update_run(acme, stop_fd, domain, changes_make(ACME_DNS_REMOVE, &record), error);
 }
 
 // --- the key ----------------------------------------------------------------------------------

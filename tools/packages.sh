@@ -14,7 +14,11 @@ packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake l
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check
     python3 python3-cryptography python3-pytest python3-pytest-timeout python3-websockets
     python3-yaml curl openssl libssl-dev testssl.sh procps chromium jupyter-server python3-ipykernel
-    python3-jsonschema python3-prometheus-client pebble lego uacme)
+    python3-jsonschema python3-prometheus-client pebble lego uacme
+    bind9-dnsutils libfaketime)
+
+# A name server that takes updates; its libraries come with bind9-dnsutils.
+peers_test=(bind9 bind9-libs)
 
 # What boots a virtual machine with a kernel that has kernel TLS; the programs packed into it.
 packages_vm=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
@@ -81,9 +85,20 @@ packages_unpack() {
 
 # peers_unpack: the servers ringway is measured against, below .deps/peers.
 peers_unpack() {
-    local peers=$deps/peers
+    peers_unpack_to "$deps/peers" "${peers_bench[@]}"
+}
+
+# peers_test_unpack: the name server it is tested with, below .deps/peers-test.
+peers_test_unpack() {
+    peers_unpack_to "$deps/peers-test" "${peers_test[@]}"
+}
+
+# peers_unpack_to FOLDER PACKAGE...
+peers_unpack_to() {
+    local peers=$1
+    shift
     [[ -e $peers/.complete ]] && return
-    say "unpacking ${peers_bench[*]} to .deps/peers (not installed: no service starts)"
-    packages_unpack "$peers" "${peers_bench[@]}"
+    say "unpacking $* to ${peers#"$top"/} (not installed: no service starts)"
+    packages_unpack "$peers" "$@"
     touch "$peers/.complete"
 }

@@ -137,7 +137,7 @@ part_e2e_5_19() {
 e2e_run() {
     local program=$top/$1 junit=$deps/log/$part.xml
     shift
-    npm_peers_install || return
+    npm_peers_install && peers_test_unpack || return
     rm -f "$junit"
     RINGWAY=$program logged_quiet "$part" sanitizer_env /usr/bin/python3 -m pytest \
         --quiet --junitxml="$junit" -p no:cacheprovider "$@" || true

@@ -15,15 +15,19 @@ from processes import Process, free_port, wait_until
 
 
 class Pebble:
-    """`http_port` and `tls_port` are where it looks for proofs, instead of 80 and 443."""
+    """`http_port` and `tls_port` are where it looks for proofs, instead of 80 and 443; `dns_server`
+    is asked for names, instead of its own."""
 
-    def __init__(self, folder, authority, validity_s=None, environment=None, eab=None):
+    def __init__(
+        self, folder, authority, validity_s=None, environment=None, eab=None, dns_server=None
+    ):
         if not shutil.which("pebble") or not shutil.which("pebble-challtestsrv"):
             pytest.skip("the package pebble is missing")
         self.folder, self.authority = folder, authority
         self.port, self.management_port = free_port(), free_port()
         self.http_port, self.tls_port = free_port(), free_port()
         self.dns_port, self.dns_management_port = free_port(), free_port()
+        self.dns_server = dns_server or f"127.0.0.1:{self.dns_port}"
         certificate = authority.issue("localhost", "127.0.0.1")
         config = {
             "listenAddress": f"127.0.0.1:{self.port}",
@@ -56,7 +60,7 @@ class Pebble:
     def start(self):
         """Starts it, anew and forgetful if it has been stopped."""
         self.process = Process(
-            ["pebble", "-config", self.config_path, "-dnsserver", f"127.0.0.1:{self.dns_port}"],
+            ["pebble", "-config", self.config_path, "-dnsserver", self.dns_server],
             env={**os.environ, **self.environment},
         )
         self.process.wait_line("ACME directory available")
