@@ -21,7 +21,7 @@ struct load_arguments {
     int mode;                   // enum load_mode; -1: not given
     int tls_version, tls_group; // places in the lists above
     bool resumes, is_quiet, is_text;
-    const char *sizes, *cipher, *ca_path, *json_path, *pids;
+    const char *sizes, *dial, *cipher, *ca_path, *json_path, *pids;
     struct option_list fields;
 };
 
@@ -113,6 +113,12 @@ static const struct option_row rows[] = {
      .max = 3600000,
      .argument = "TIME",
      .help = "for opening, for an echo, for closing (10s)"},
+    {.name = "connect",
+     .kind = OPTION_TEXT,
+     .offset = AT(dial),
+     .argument = "HOST[:PORT]",
+     .help = "connect there; Host field, SNI and the name in the\n"
+             "certificate stay the URL's"},
     {.name = "header",
      .letter = 'H',
      .kind = OPTION_LIST,
@@ -293,7 +299,13 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
                 .cipher = arguments->cipher,
                 .ca_path = arguments->ca_path},
     };
-    return target_parse(&settings->plan.target, url, why, why_size);
+    struct target *target = &settings->plan.target;
+    if (!target_parse(target, url, why, why_size))
+        return false;
+    if (!arguments->dial || target_dial(target, arguments->dial))
+        return true;
+    snprintf(why, why_size, "--connect %s: must be HOST or HOST:PORT", arguments->dial);
+    return false;
 }
 
 static bool is_clean(const struct load_stats *stats) {

@@ -153,9 +153,13 @@ void report_table(FILE *out, const struct load_settings *settings,
     const struct load_stats *stats = &result->stats;
     char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
     target_format(&plan->target, url, sizeof url);
-    fprintf(out, "%s  %s, %" PRIu64 " connections of %" PRIu64 ", messages of %s bytes, %.2f s%s\n",
-            url, load_mode_names[plan->mode], result->open, plan->connections, plan->sizes.text,
-            result->seconds, result->interrupted ? " (interrupted)" : "");
+    fprintf(out, "%s  %s, ", url, load_mode_names[plan->mode]);
+    if (plan->mode == LOAD_STORM)
+        fprintf(out, "%" PRIu64 " clients", plan->connections);
+    else
+        fprintf(out, "%" PRIu64 " connections of %" PRIu64 ", messages of %s bytes", result->open,
+                plan->connections, plan->sizes.text);
+    fprintf(out, ", %.2f s%s\n", result->seconds, result->interrupted ? " (interrupted)" : "");
     rates_print(out, settings, result);
     if (plan->tls.resumes)
         fprintf(out, "resumed     %" PRIu64 " of %" PRIu64 " TLS sessions\n", stats->resumed,

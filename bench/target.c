@@ -74,6 +74,15 @@ static bool host_parse(struct target *target, struct str authority) {
     return true;
 }
 
+bool target_dial(struct target *target, const char *text) {
+    struct target there = {.port = target->port};
+    if (!host_parse(&there, str_from(text)))
+        return false;
+    memcpy(target->dial_host, there.host, sizeof there.host);
+    target->port = there.port;
+    return true;
+}
+
 static bool is_visible(struct str text) {
     for (size_t i = 0; i < text.len; i++)
         if (!isgraph((unsigned char)text.ptr[i]))
@@ -106,11 +115,13 @@ bool target_parse(struct target *target, const char *url, char *why, size_t why_
 bool target_resolve(struct target *target, char *why, size_t why_size) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found = NULL;
-    if (target_is_literal(target))
+    struct sockaddr_storage ignored;
+    const char *host = target->dial_host[0] ? target->dial_host : target->host;
+    if (address_parse(str_from(host), &ignored) != 0)
         hints.ai_flags = AI_NUMERICHOST;
-    int result = getaddrinfo(target->host, NULL, &hints, &found);
+    int result = getaddrinfo(host, NULL, &hints, &found);
     if (result != 0) {
-        snprintf(why, why_size, "%s: %s", target->host, gai_strerror(result));
+        snprintf(why, why_size, "%s: %s", host, gai_strerror(result));
         return false;
     }
     memcpy(&target->address, found->ai_addr, found->ai_addrlen);

@@ -19,6 +19,7 @@ struct target {
     char host[TARGET_HOST_MAX];          // without brackets: for SNI and look-ups
     char authority[TARGET_HOST_MAX + 8]; // as the Host field has it
     char path[TARGET_PATH_MAX];          // with the query
+    char dial_host[TARGET_HOST_MAX];     // to connect to; empty: the host
     uint16_t port;
     struct sockaddr_storage address; // from `target_resolve`
     socklen_t address_size_bytes;
@@ -26,6 +27,10 @@ struct target {
 
 // Reads a URL. False when it is none, with a sentence in `why`.
 bool target_parse(struct target *target, const char *url, char *why, size_t why_size);
+
+// Connects to HOST or HOST:PORT instead of what the URL names; the request and TLS go on naming
+// that. False when it is none.
+bool target_dial(struct target *target, const char *text);
 
 // Looks the host up and takes its first address. Blocking. False with a sentence in `why`.
 bool target_resolve(struct target *target, char *why, size_t why_size);

@@ -385,6 +385,7 @@ def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
     (["-m", "broadcast", "--rate", "1", "-s", "23"], "at least 24 bytes"),
     (["-m", "broadcast", "--rate", "1", "-c", "1"], "two connections"),
     (["-m", "download", "--text"], "--text does not go with"),
+    (["--connect", "::1"], "HOST or HOST:PORT"),
     (["--resume=yes"], "takes no value"),
 ])
 def test_what_makes_no_sense_is_refused(options, words):
@@ -461,6 +462,16 @@ def is_listening(port):
 def test_load_goes_through_a_gateway_we_did_not_write(nginx, authority, options):
     code, result = load(f"{nginx.url}/echo", "--ca", str(authority.ca), *options)
     assert code == 0 and result["open"] >= 4, result
+
+
+def test_load_connects_elsewhere_than_the_url_says(nginx, authority):
+    port = nginx.url.rpartition(":")[2]
+    code, result = load("wss://localhost/echo", "--connect", f"127.0.0.1:{port}",
+                        "--ca", str(authority.ca))
+    assert code == 0 and result["echoes"] > 0, result
+    code, result = load(f"wss://other.example:{port}/echo", "--connect", "127.0.0.1",
+                        "--ca", str(authority.ca))
+    assert code == 1 and result["failures"]["tls"]["count"] == 4, result
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
