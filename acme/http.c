@@ -27,6 +27,7 @@
 #define CONNECT_MS 10000
 #define REQUEST_MS 60000
 #define HEAD_BYTES (ACME_URL_BYTES + 1024)
+#define CLOCK_ADVICE "is the clock of this machine right?"
 
 struct acme_http {
     WOLFSSL_CTX *context;
@@ -39,6 +40,8 @@ struct acme_http {
     uint16_t port;
     uint64_t deadline_ms;
 };
+
+static int roots_error(int failure, const char *ca_file, struct acme_error *error);
 
 int acme_http_open(struct acme_http **out, const char *ca_file, int stop_fd,
                    struct acme_error *error) {
@@ -58,13 +61,23 @@ int acme_http_open(struct acme_http **out, const char *ca_file, int stop_fd,
         return 0;
     }
     acme_http_close(http);
-    if (ca_file)
+    return roots_error(loaded, ca_file, error);
+}
+
+static bool is_date_error(int failure) {
+    return failure == ASN_BEFORE_DATE_E || failure == ASN_AFTER_DATE_E;
+}
+
+static int roots_error(int failure, const char *ca_file, struct acme_error *error) {
+    if (!ca_file)
         return acme_error_set(error, ACME_TROUBLE_LOCAL, -EIO,
-                              "no certificates of authorities can be read from ca_file %s",
-                              ca_file);
-    return acme_error_set(error, ACME_TROUBLE_LOCAL, -EIO,
-                          "this system has no certificates of authorities to trust; install the "
-                          "package ca-certificates, or set acme.ca_file");
+                              "this system has no certificates of authorities to trust; install "
+                              "the package ca-certificates, or set acme.ca_file");
+    acme_error_set(error, ACME_TROUBLE_LOCAL, -EIO,
+                   "no certificates of authorities can be read from ca_file %s", ca_file);
+    if (is_date_error(failure))
+        acme_error_advise(error, CLOCK_ADVICE);
+    return -EIO;
 }
 
 static void disconnect(struct acme_http *http) {
@@ -164,7 +177,7 @@ static int handshake_error(const struct acme_http *http, int failure, struct acm
         break;
     case ASN_BEFORE_DATE_E:
     case ASN_AFTER_DATE_E:
-        acme_error_advise(error, "is the clock of this machine right?");
+        acme_error_advise(error, CLOCK_ADVICE);
         break;
     }
     return -EPROTO;

@@ -5,6 +5,10 @@ that talks all the while loses nothing."""
 
 import asyncio
 import json
+import os
+import subprocess
+import time
+from pathlib import Path
 
 import pytest
 import websockets
@@ -177,3 +181,51 @@ def test_wrong_certificates_are_refused(gateway, meddler, state, plain_echo, cer
         await recovers(gate, meddler)
 
     run(endure(gate, all_of_them()), PATIENCE_S * 10)
+
+
+@pytest.fixture
+def other_clock(tmp_path):
+    """The environment of a gateway with another clock, see other_clock.c."""
+    if SANITIZER:
+        pytest.skip("the sanitizer wants to be the first library")
+    shim, source = tmp_path / "other_clock.so", Path(__file__).parent / "other_clock.c"
+    command = ["gcc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", shim, source, "-ldl"]
+    subprocess.run(command, check=True)
+    return lambda **settings: {**os.environ, "LD_PRELOAD": str(shim), **settings}
+
+
+@pytest.mark.parametrize("days", [-10, 25, 3650])
+def test_a_wrong_clock_is_said(gateways, meddler, state, other_clock, days):
+    """The server's certificate shows it, or that of its root; nothing is asked for."""
+    gate = gateways(
+        listen=meddler.listen(None), acme=meddler.acme(state), sites={HOST: site()}
+    ).start(env=other_clock(CLOCK_SHIFT_S=str(days * 86400)))  # fmt: skip
+    gate.wait_log("no certificate: .*is the clock of this machine right")
+    assert not meddler.asked
+
+
+def test_a_server_that_drips(gateways, meddler, state, plain_echo, certificate, other_clock):
+    """A byte now and then is no answer after a minute, which here is three seconds."""
+    environment, dripped = other_clock(CLOCK_SPEED="20"), []
+
+    def drip(wire, body):
+        wire.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while True:
+            wire.write(b" ")
+            wire.flush()
+            dripped.append(time.monotonic())
+            time.sleep(0.1)
+
+    meddler.meddle = {"/dir": drip}
+    gate = start(
+        lambda **keys: gateways(**keys).start(env=environment), meddler, state, plain_echo, certificate
+    )
+
+    async def wait():
+        said = await asyncio.to_thread(gate.wait_log, "no certificate: .*Next attempt")
+        assert "waiting for an answer from localhost: Connection timed out" in said.string
+
+    run(endure(gate, wait()), PATIENCE_S * 2)
+    assert 2 < dripped[-1] - dripped[0] < 10
+    meddler.meddle = {}
+    assert renew(gate, HOST, verb="issue").returncode == 0

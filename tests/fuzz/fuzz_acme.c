@@ -137,6 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
     static const struct conf_acme acme = {
         .enabled = true, .agree_tos = true, .email = "me@a.example", .state_dir = "/state"};
     static const struct conf_authority authority = {.directory = "https://ca.example/dir"};
+    static const struct acme_order_terms terms = {0};
     struct acme_client client;
     struct acme_error error = {0};
     if (size_bytes < 1)
@@ -149,7 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes) {
     if (result == 0)
         result = acme_order_run(&client, &acme, &managed,
                                 data[0] & 1 ? ACME_CHALLENGE_HTTP_01 : ACME_CHALLENGE_TLS_ALPN_01,
-                                &error);
+                                &terms, &error);
     // No answer can know the key that was made for this order.
     assert(result < 0 && error.text[0]);
     acme_client_close(&client);
