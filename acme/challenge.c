@@ -92,10 +92,12 @@ int acme_challenge_begin(const struct acme_client *client, enum acme_challenge k
                          const char *name, const char *token, struct acme_error *error) {
     char text[TLS_CHALLENGE_TEXT_BYTES];
     uint8_t digest[ACME_DIGEST_BYTES];
+    if (kind == ACME_CHALLENGE_DNS_01 || kind == ACME_CHALLENGE_DNS_PERSIST_01)
+        return 0;
     int result = key_authorization(client, token, text, error);
     if (result < 0)
         return result;
-    if (result == 0 && kind == ACME_CHALLENGE_HTTP_01)
+    if (kind == ACME_CHALLENGE_HTTP_01)
         result = tls_challenge_add_text(token, text);
     if (result == 0 && kind == ACME_CHALLENGE_TLS_ALPN_01) {
         result = acme_digest(str_from(text), digest);

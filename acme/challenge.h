@@ -28,7 +28,7 @@ size_t acme_challenge_choose(const struct config *config, const struct conf_site
 const json_t *acme_challenge_find(const json_t *authorization, enum acme_challenge kind);
 
 // Puts the answer for `name` in place: from now on the workers give it. What answers in DNS is
-// there already (acme/dns_proof.h). 0 or negative errno.
+// there already; `token` may be NULL then. 0 or negative errno.
 int acme_challenge_begin(const struct acme_client *client, enum acme_challenge kind,
                          const char *name, const char *token, struct acme_error *error);
 

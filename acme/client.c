@@ -63,6 +63,7 @@ static int directory_read(struct acme_client *client, const json_t *directory,
     url_take(directory, "renewalInfo", client->renewal_info);
     const json_t *meta = json_object_get(directory, "meta");
     url_take(meta, "termsOfService", client->terms);
+    url_take(meta, "accountHashPrefix", client->account_hash_prefix);
     client->profiles = json_incref(json_object_get(meta, "profiles"));
     client->wants_eab = json_is_true(json_object_get(meta, "externalAccountRequired"));
     return 0;

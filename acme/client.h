@@ -26,8 +26,9 @@ struct acme_client {
     char revoke_cert[ACME_URL_BYTES]; // "": it has none; and so on
     char key_change[ACME_URL_BYTES];
     char renewal_info[ACME_URL_BYTES];
-    json_t *profiles;           // by name; NULL: it has none
-    char terms[ACME_URL_BYTES]; // "": the server names none
+    char account_hash_prefix[ACME_URL_BYTES]; // for dns-persist-01
+    json_t *profiles;                         // by name; NULL: it has none
+    char terms[ACME_URL_BYTES];               // "": the server names none
     bool wants_eab;
 };
 

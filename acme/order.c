@@ -11,6 +11,7 @@
 #include "acme/chain.h"
 #include "acme/challenge.h"
 #include "acme/csr.h"
+#include "acme/dns_persist.h"
 #include "acme/dns_proof.h"
 #include "acme/json.h"
 #include "acme/leaf.h"
@@ -260,6 +261,9 @@ static int order_authorize(struct order *order) {
     int result = 0;
     if (order->kind == ACME_CHALLENGE_DNS_01)
         result = acme_dns_publish(order->client, order->acme, order->managed, urls, order->error);
+    else if (order->kind == ACME_CHALLENGE_DNS_PERSIST_01)
+        result =
+            acme_dns_persist_expect(order->client, order->acme, order->managed, urls, order->error);
     json_array_foreach(urls, place, url) {
         if (result == 0 && !json_is_string(url))
             result = acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
@@ -291,7 +295,7 @@ static int authorize(struct order *order, const char *url) {
         result = name ? challenge_failed(order, name, reply.json)
                       : acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
                                        "the server sends an authorization for nothing");
-    else if (!token || !challenge_url)
+    else if (!challenge_url || (!token && order->kind != ACME_CHALLENGE_DNS_PERSIST_01))
         result = acme_error_set(order->error, ACME_TROUBLE_VALIDATION, -EPROTO,
                                 "the server does not offer %s for %s",
                                 acme_challenge_name(order->kind), name);

@@ -8,6 +8,7 @@
 //   certificates/NAME.json      where it came from; the last attempt, its error, the next one
 //   orders/NAME.json            an order under way and the key it is for
 //   dns/NAME.json               records of dns-01 that are set and still to be removed
+//   dns/NAME.persist            records that dns-persist-01 expects
 //
 // A file is written beside its place, synced, and renamed into it, and the folder is synced: after
 // a crash there is the old file or the new one. Blocking.

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "acme/dns_persist.h"
+#include "acme/json.h"
 #include "acme/record.h"
 #include "core/clock.h"
 
@@ -91,6 +93,13 @@ static json_t *window_json(const struct acme_window *window) {
     return json;
 }
 
+// Those that the user has to make. NULL: none, or not known.
+static json_t *dns_records_of(const struct conf_acme *acme, const struct conf_managed *managed) {
+    return managed->site->acme_challenge == ACME_CHALLENGE_DNS_PERSIST_01
+               ? acme_dns_persist_records(acme, managed)
+               : NULL;
+}
+
 static json_t *record_json(const struct conf_acme *acme, const struct conf_managed *managed,
                            const struct acme_record *record) {
     char date[CLOCK_DATE_BYTES];
@@ -115,6 +124,9 @@ static json_t *record_json(const struct conf_acme *acme, const struct conf_manag
     time_t due = acme_record_due(record, acme, managed);
     if (due > 0)
         json_object_set_new(json, "next_attempt", json_string(clock_date(due, date)));
+    json_t *records = dns_records_of(acme, managed);
+    if (records)
+        json_object_set_new(json, "dns_records", records);
     if (record->failures > 0) {
         json_object_set_new(json, "failures", json_integer((json_int_t)record->failures));
         json_object_set_new(json, "error", json_string(record->error));
@@ -133,6 +145,18 @@ static void line_print(const struct conf_acme *acme, const struct conf_managed *
     if (record->failures > 0)
         printf(" failed %u times: %s", record->failures, record->error);
     printf("\n");
+}
+
+static void dns_records_print(const struct conf_acme *acme, const struct conf_managed *managed) {
+    json_t *records = dns_records_of(acme, managed);
+    const json_t *one;
+    size_t place;
+    json_array_foreach(records, place, one) {
+        const char *name = acme_json_text(one, "name"), *value = acme_json_text(one, "value");
+        if (name && value)
+            printf("record:        %s TXT \"%s\"\n", name, value);
+    }
+    json_decref(records);
 }
 
 static void details_print(const struct conf_acme *acme, const struct conf_managed *managed,
@@ -158,6 +182,7 @@ static void details_print(const struct conf_acme *acme, const struct conf_manage
     if (record->window.start > 0)
         printf(" to %s%s%s\n", clock_date(record->window.end, date),
                record->window.why[0] ? ", see " : "", record->window.why);
+    dns_records_print(acme, managed);
     printf("next attempt:  %s\n", due > time(NULL) ? clock_date(due, date) : "now");
     if (record->failures > 0)
         printf("failures:      %u\nlast error:    %s\n", record->failures, record->error);
