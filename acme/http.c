@@ -163,23 +163,33 @@ static int socket_connect(struct acme_http *http, const struct acme_url *url,
     return network_error(error, fd, doing);
 }
 
-static int handshake_error(const struct acme_http *http, int failure, struct acme_error *error) {
-    const char *text = wolfSSL_ERR_reason_error_string((unsigned long)failure);
-    acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO, "TLS with %s: %s", http->host, text);
+// The library's words for what users meet are for those who wrote it.
+static const char *handshake_words(int failure) {
     switch (failure) {
     case ASN_NO_SIGNER_E:
     case ASN_SELF_SIGNED_E:
-        acme_error_advise(error,
-                          http->ca_file ? "is %s the root of this server's certificate?"
-                                        : "if the server has a root of its own, name it "
-                                          "with acme.ca_file%s",
-                          http->ca_file ? http->ca_file : "");
-        break;
+        return "its certificate is not from an authority that is trusted here";
     case ASN_BEFORE_DATE_E:
+        return "its certificate, or that of its authority, is not good yet";
     case ASN_AFTER_DATE_E:
-        acme_error_advise(error, CLOCK_ADVICE);
-        break;
+        return "its certificate, or that of its authority, has expired";
+    case DOMAIN_NAME_MISMATCH:
+    case IPADDR_MISMATCH:
+        return "its certificate is made out to other names";
+    default:
+        return wolfSSL_ERR_reason_error_string((unsigned long)failure);
     }
+}
+
+static int handshake_error(const struct acme_http *http, int failure, struct acme_error *error) {
+    acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO, "TLS with %s: %s", http->host,
+                   handshake_words(failure));
+    if (is_date_error(failure))
+        acme_error_advise(error, CLOCK_ADVICE);
+    else if ((failure == ASN_NO_SIGNER_E || failure == ASN_SELF_SIGNED_E) && http->ca_file)
+        acme_error_advise(error, "is %s the root of this server's certificate?", http->ca_file);
+    else if (failure == ASN_NO_SIGNER_E || failure == ASN_SELF_SIGNED_E)
+        acme_error_advise(error, "if the server has a root of its own, name it with acme.ca_file");
     return -EPROTO;
 }
 

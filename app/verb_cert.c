@@ -4,6 +4,7 @@
 // is to be done is asked of the gateway that runs, because it is the one that answers on the ports.
 #include "app/verb.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -87,8 +88,19 @@ static bool names_check(const struct cert_options *options, const struct config 
 
 // --- list, show -------------------------------------------------------------------------------
 
+// False after saying that what is in the folder cannot be seen. One that is not there yet is empty.
+static bool folder_check(const char *state_dir) {
+    if (access(state_dir, R_OK | X_OK) == 0 || errno == ENOENT)
+        return true;
+    fprintf(stderr, "ringway: the state folder %s: %s; ask as root or as the gateway's user\n",
+            state_dir, strerror(errno));
+    return false;
+}
+
 static int show(const struct cert_options *options, const struct config *config,
                 enum cert_form form) {
+    if (!folder_check(config->acme.state_dir))
+        return 1;
     struct cert_printer *printer = cert_printer_new(options->json ? CERT_JSON : form);
     for (size_t i = 0; i < config->site_count; i++) {
         const struct conf_site *site = &config->sites[i];

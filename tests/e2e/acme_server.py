@@ -13,8 +13,8 @@ class BadServer:
     """Answers each request, by its path, with what `answers` holds for it: bytes, or a function of
     the socket. `requests` counts them by path."""
 
-    def __init__(self, authority, answers):
-        certificate = authority.issue("localhost", "127.0.0.1")
+    def __init__(self, authority, answers, names=("localhost", "127.0.0.1")):
+        certificate = authority.issue(*names)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate.chain, certificate.key)
         self.answers = answers

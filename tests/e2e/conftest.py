@@ -186,8 +186,8 @@ def bad_server(authority):
     """Starts servers that are none: `bad_server({"/dir": bytes})`."""
     made = []
 
-    def start(answers):
-        made.append(BadServer(authority, answers))
+    def start(answers, **options):
+        made.append(BadServer(authority, answers, **options))
         return made[-1]
 
     yield start

@@ -5,10 +5,10 @@ that no connection notices, and trouble of all kinds that is said and survived."
 import asyncio
 import json
 import os
-import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -266,6 +266,24 @@ def test_a_stop_does_not_wait_for_the_authority(gateway, authority, state, certi
         assert time.monotonic() - begun < 4
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_somebody_else_cannot_look():
+    """And hears so, instead of seeing nothing."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        state, file = Path(folder, "state"), Path(folder, "ringway.yaml")
+        state.mkdir(mode=0o700)
+        os.chmod(folder, 0o755)
+        file.write_text(json.dumps({
+            "listen": [{"address": "127.0.0.1:1", "tls": True}], "sites": {HOST: site()},
+            "acme": {"agree_tos": True, "state_dir": str(state)},
+        }))  # fmt: skip
+        try:
+            done = run_ringway("cert", "list", "-c", file, user="nobody")
+        except PermissionError:
+            pytest.skip("the program is where others cannot run it")
+    assert done.returncode == 1 and f"{state}: Permission denied" in done.stderr, done.stderr
+
+
 def test_cert_command_lines(gateway, pebble, state):
     server = pebble()
     gate = acme_gateway(gateway, server, state, {HOST: site()})
@@ -317,9 +335,9 @@ def test_an_untrusted_server_is_refused(gateway, bad_server, authority, state, t
 
 
 def test_a_certificate_for_another_name_is_refused(gateway, bad_server, authority, state):
-    bad = bad_server({"/dir": answer(b"{}")}, )
-    gate = bad_gateway(gateway, authority, state, f"https://ip6-localhost:{bad.port}/dir")
-    gate.wait_log("no certificate: ")
+    bad = bad_server({"/dir": answer(b"{}")}, names=("other.example.com",))
+    gate = bad_gateway(gateway, authority, state, f"{bad.base}/dir")
+    gate.wait_log("no certificate: .*TLS with localhost: its certificate is made out to other names")
     assert not bad.requests
 
 
