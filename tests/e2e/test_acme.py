@@ -21,7 +21,7 @@ from acme_gateway import (
 from acme_server import answer, directory_of
 from gateway import run_ringway, servers
 from peers import run
-from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port, wait_until
+from processes import PATIENCE_S, SANITIZER, free_port, wait_until
 from wire import connect, request
 
 
