@@ -94,26 +94,26 @@ int acme_account_renew(struct acme_client *client, const struct conf_acme *acme,
 // --- the record -------------------------------------------------------------------------------
 
 // Servers are told apart by the whole URL of their directory.
-static void path_of(const struct conf_acme *acme, const struct conf_authority *authority,
-                    char path[PATH_MAX]) {
+void acme_account_path(const struct conf_acme *acme, const struct conf_authority *authority,
+                       const char *suffix, char path[PATH_MAX]) {
     char name[256];
     snprintf(name, sizeof name, "%.200s", authority->directory + strlen("https://"));
     for (char *at = name; *at; at++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-", *at))
             *at = '_';
-    acme_storage_path(acme->state_dir, ACME_ACCOUNTS, name, ".json", path);
+    acme_storage_path(acme->state_dir, ACME_ACCOUNTS, name, suffix, path);
 }
 
 bool acme_account_exists(const struct conf_acme *acme, const struct conf_authority *authority) {
     char path[PATH_MAX];
-    path_of(acme, authority, path);
+    acme_account_path(acme, authority, ".json", path);
     return access(path, F_OK) == 0;
 }
 
 static void record_read(struct record *record, const struct conf_acme *acme,
                         const struct conf_authority *authority) {
     *record = (struct record){0};
-    path_of(acme, authority, record->path);
+    acme_account_path(acme, authority, ".json", record->path);
     json_t *json = acme_storage_read_json(record->path);
     const char *key = acme_json_text(json, "key"), *next_key = acme_json_text(json, "next_key");
     const char *kid = acme_json_text(json, "url"), *contact = acme_json_text(json, "contact");

@@ -6,6 +6,7 @@
 #ifndef RINGWAY_ACME_ACCOUNT_H
 #define RINGWAY_ACME_ACCOUNT_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "acme/client.h"
@@ -27,6 +28,10 @@ int acme_account_renew(struct acme_client *client, const struct conf_acme *acme,
 // in the state folder. 0 or negative errno. Blocking.
 int acme_account_rollover(struct acme_client *client, const struct conf_acme *acme,
                           struct acme_error *error);
+
+// The path of a file about the account at this authority.
+void acme_account_path(const struct conf_acme *acme, const struct conf_authority *authority,
+                       const char *suffix, char path[PATH_MAX]);
 
 // Whether the state folder has an account at this authority.
 bool acme_account_exists(const struct conf_acme *acme, const struct conf_authority *authority);

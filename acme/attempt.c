@@ -8,6 +8,7 @@
 
 #include "acme/account.h"
 #include "acme/challenge.h"
+#include "acme/quota.h"
 #include "acme/order.h"
 #include "acme/record.h"
 #include "acme/schedule.h"
@@ -15,6 +16,8 @@
 
 // While a site has a good certificate another authority can wait for this many failures in a row.
 #define FALLBACK_FAILURES 3
+// After this many the staging server is tried first.
+#define TRIAL_FAILURES 3
 
 // After a new certificate, at most.
 #define HELD_MAX_S (24 * 3600)
@@ -81,6 +84,7 @@ static bool may_fall_back(const struct attempt *attempt) {
     switch (attempt->error->trouble) {
     case ACME_TROUBLE_LOCAL:
     case ACME_TROUBLE_VALIDATION:
+    case ACME_TROUBLE_PAUSED:
     case ACME_TROUBLE_STOPPED:
         return false;
     default:
@@ -94,26 +98,72 @@ static bool may_fall_back(const struct attempt *attempt) {
 static int terms_choose(struct attempt *attempt, const struct acme_client *client,
                         struct acme_order_terms *terms, char replaces[ACME_CERTIFICATE_ID_BYTES]);
 
-// Tries the challenges that can work, one after the other.
+static int trial(struct attempt *attempt);
+static int challenges_try(struct attempt *attempt, struct acme_client *client,
+                          const struct acme_order_terms *terms);
+
 static int obtain_from(struct attempt *attempt, const struct conf_authority *authority) {
-    enum acme_challenge kinds[3];
     struct acme_client *client;
-    struct acme_error *error = attempt->error;
-    const struct conf_managed *managed = attempt->managed;
     struct acme_order_terms terms;
     char replaces[ACME_CERTIFICATE_ID_BYTES];
-    size_t count = acme_challenge_choose(attempt->config, managed->site, kinds);
-    int result = acme_session_account(attempt->session, authority, &client, error);
+    struct acme_error *error = attempt->error;
+    int result = acme_quota_check(attempt->acme, authority, attempt->managed->site, error);
+    if (result == 0 && authority == &attempt->acme->authority)
+        result = trial(attempt);
+    if (result == 0)
+        result = acme_session_account(attempt->session, authority, &client, error);
     if (result == 0)
         result = terms_choose(attempt, client, &terms, replaces);
+    return result == 0 ? challenges_try(attempt, client, &terms) : result;
+}
+
+// After failures the staging server is tried first: while the names cannot be shown to be ours
+// there, the authority, with its stricter limits, is left alone.
+static int trial(struct attempt *attempt) {
+    const struct acme_order_terms terms = {.trial = true};
+    const struct conf_authority *staging = &attempt->acme->staging;
+    struct acme_client *client;
+    if (!staging->directory || attempt->record.failures < TRIAL_FAILURES)
+        return 0;
+    int result = acme_session_account(attempt->session, staging, &client, attempt->error);
+    if (result == 0)
+        result = challenges_try(attempt, client, &terms);
+    bool tells = attempt->error->trouble == ACME_TROUBLE_VALIDATION ||
+                 attempt->error->trouble == ACME_TROUBLE_STOPPED;
+    log_line(LOG_INFO, NULL, "acme: %s: after %u failures tried at %s first: %s",
+             attempt->managed->name, attempt->record.failures, staging->directory,
+             result == 0 ? "that works" : attempt->error->text);
+    return result < 0 && tells ? result : 0;
+}
+
+// One order with this kind of challenge.
+static int challenge_try(struct attempt *attempt, struct acme_client *client,
+                         enum acme_challenge kind, const struct acme_order_terms *terms) {
+    const struct conf_acme *acme = attempt->acme;
+    struct acme_error *error = attempt->error;
+    int result = acme_order_run(client, acme, attempt->managed, kind, terms, error);
+    if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
+        (result = acme_account_renew(client, acme, error)) == 0)
+        result = acme_order_run(client, acme, attempt->managed, kind, terms, error);
+    return result;
+}
+
+// Tries the challenges that can work, one after the other.
+static int challenges_try(struct attempt *attempt, struct acme_client *client,
+                          const struct acme_order_terms *terms) {
+    enum acme_challenge kinds[3];
+    const struct conf_managed *managed = attempt->managed;
+    size_t count = acme_challenge_choose(attempt->config, managed->site, kinds);
+    int result = 0;
     for (size_t i = 0; result == 0 && i < count; i++) {
-        result = acme_order_run(client, attempt->acme, managed, kinds[i], &terms, error);
-        if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT &&
-            (result = acme_account_renew(client, attempt->acme, error)) == 0)
-            result = acme_order_run(client, attempt->acme, managed, kinds[i], &terms, error);
-        if (result == 0 || error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
+        struct acme_error held;
+        result = challenge_try(attempt, client, kinds[i], terms);
+        if (result == 0 || attempt->error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
             break;
-        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", managed->name, error->text,
+        // What went wrong is worth more than that there is no trying again.
+        if (acme_quota_check(attempt->acme, client->authority, managed->site, &held) < 0)
+            break;
+        log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", managed->name, attempt->error->text,
                  acme_challenge_name(kinds[i + 1]));
         result = 0;
     }
@@ -170,11 +220,25 @@ static time_t held_s(const struct acme_leaf *leaf) {
     return part_s < HELD_MAX_S ? part_s : HELD_MAX_S;
 }
 
+static bool is_held(const struct acme_error *error) {
+    return error->trouble == ACME_TROUBLE_HELD || error->trouble == ACME_TROUBLE_PAUSED;
+}
+
 static void failure_set(const struct attempt *attempt, struct acme_record *record) {
     const struct acme_error *failure = attempt->error;
+    // Who is held back by our own count has asked nobody, and the last answer is still the best
+    // news.
+    if (is_held(failure)) {
+        acme_record_postpone(record, attempt->managed,
+                             record->attempted_at + (time_t)failure->retry_after_s);
+        if (record->failures == 0)
+            snprintf(record->error, sizeof record->error, "%s", failure->text);
+        return;
+    }
     record->failures++;
-    record->next_at = acme_schedule_retry(record->attempted_at, record->failures,
-                                          failure->retry_after_s, attempt->managed->name);
+    acme_record_postpone(record, attempt->managed,
+                         acme_schedule_retry(record->attempted_at, record->failures,
+                                             failure->retry_after_s, attempt->managed->name));
     snprintf(record->error, sizeof record->error, "%s", failure->text);
 }
 

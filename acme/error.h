@@ -15,6 +15,8 @@ enum acme_trouble {
     ACME_TROUBLE_NETWORK,    // the authority cannot be reached, or talks no sense
     ACME_TROUBLE_REFUSED,    // it has said no
     ACME_TROUBLE_LIMITED,    // it has said: not now
+    ACME_TROUBLE_HELD,       // it would say so, by our own count
+    ACME_TROUBLE_PAUSED,     // the same: too many proofs have failed
     ACME_TROUBLE_BAD_NONCE,  // it wants the same again with another nonce
     ACME_TROUBLE_NO_ACCOUNT, // it does not know our account, or does not let it do this
     ACME_TROUBLE_REVOKED,    // the certificate is revoked already

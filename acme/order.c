@@ -15,6 +15,7 @@
 #include "acme/dns_proof.h"
 #include "acme/json.h"
 #include "acme/leaf.h"
+#include "acme/quota.h"
 #include "acme/storage.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -43,6 +44,7 @@ struct order {
 static int order_begin(struct order *order);
 static int order_authorize(struct order *order);
 static int order_finalize(struct order *order);
+static int order_invalid(struct order *order);
 static int order_download(struct order *order);
 static void order_forget(const struct order *order);
 static void order_free(struct order *order);
@@ -61,9 +63,9 @@ int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
     int result = order_begin(&order);
     if (result == 0)
         result = order_authorize(&order);
-    if (result == 0)
+    if (result == 0 && !terms->trial)
         result = order_finalize(&order);
-    if (result == 0)
+    if (result == 0 && !terms->trial)
         result = order_download(&order);
     // After a refusal this order leads nowhere; after anything else it can be gone on with.
     if (result == 0 || error->trouble == ACME_TROUBLE_REFUSED ||
@@ -108,13 +110,13 @@ static int order_make_key(struct order *order);
 static int order_ask(struct order *order);
 
 static int order_begin(struct order *order) {
-    if (order_resume(order))
+    if (!order->terms->trial && order_resume(order))
         return 0;
     acme_key_free(order->key);
     free(order->key_pem);
     order->key = NULL;
     order->key_pem = NULL;
-    int result = order_make_key(order);
+    int result = order->terms->trial ? 0 : order_make_key(order);
     if (result < 0)
         return result;
     result = order_ask(order);
@@ -126,6 +128,9 @@ static int order_begin(struct order *order) {
         return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
                               "ordering: the server does not say where the order is");
     memcpy(order->url, order->state.response.location, sizeof order->url);
+    acme_quota_count_order(order->acme, order->client->authority);
+    if (order->terms->trial)
+        return 0;
     json_t *file =
         json_pack("{s:s, s:s, s:s, s:s*, s:o}", "directory", order->client->authority->directory,
                   "url", order->url, "key", order->key_pem, "profile", order->terms->profile,
@@ -273,7 +278,9 @@ static int order_authorize(struct order *order) {
     }
     if (order->kind == ACME_CHALLENGE_DNS_01)
         acme_dns_withdraw(order->acme, order->managed, order->client->stop_fd);
-    return result < 0 ? result : order_refresh(order);
+    if (result == 0)
+        result = order_refresh(order);
+    return result == 0 && order_is(order, "invalid") ? order_invalid(order) : result;
 }
 
 static int answer_and_wait(struct order *order, const char *url, const char *challenge_url);
@@ -347,6 +354,7 @@ static int challenge_failed(struct order *order, const char *name, const json_t 
     acme_error_while(order->error, "showing by %s that %s is ours", doing, name);
     if (order->error->trouble != ACME_TROUBLE_VALIDATION)
         return -EPROTO;
+    acme_quota_count_failure(order->acme, order->client->authority, name);
     acme_challenge_advise(order->kind, name, order->error);
     return -EPROTO;
 }
@@ -421,6 +429,8 @@ static int order_download(struct order *order) {
     result = certificate_check(order, pem);
     if (result == 0)
         result = acme_storage_write(order->managed->file, str_from(pem), order->error);
+    if (result == 0)
+        acme_quota_count_certificate(order->acme, order->client->authority, order->site);
     explicit_bzero(pem, strlen(pem));
     free(pem);
     return result;

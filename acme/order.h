@@ -14,6 +14,7 @@
 
 // What is asked for besides the names.
 struct acme_order_terms {
+    bool trial;           // only show that the names are ours: no certificate is made
     bool keeps_key;       // the key of the certificate there is
     const char *profile;  // of the certificate, as the server names them; NULL: its own choice
     const char *replaces; // the certificate it is for (RFC 9773 §5), by its id; NULL: none

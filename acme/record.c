@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "acme/record.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,7 @@ void acme_record_read(const struct conf_acme *acme, const struct conf_managed *m
     record->failures = failures < 0 ? 0 : failures > 1000 ? 1000 : (unsigned)failures;
     record->attempted_at = (time_t)acme_json_number(json, "attempted_at", 0);
     record->next_at = (time_t)acme_json_number(json, "next_at", 0);
+    text_take(json, "next_for", record->next_for, sizeof record->next_for);
     text_take(json, "directory", record->directory, sizeof record->directory);
     text_take(json, "revoked", record->revoked, sizeof record->revoked);
     text_take(json, "profile", record->profile, sizeof record->profile);
@@ -70,11 +72,29 @@ int acme_record_write(const struct conf_acme *acme, const struct conf_managed *m
     char path[PATH_MAX];
     acme_record_path(acme, managed, path);
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:o}", "directory", record->directory, "revoked",
+        "{s:s, s:s, s:s, s:i, s:I, s:I, s:s, s:s, s:o}", "directory", record->directory, "revoked",
         record->revoked, "profile", record->profile, "failures", (int)record->failures,
         "attempted_at", (json_int_t)record->attempted_at, "next_at", (json_int_t)record->next_at,
-        "error", record->error, "window", window_json(record));
+        "next_for", record->next_for, "error", record->error, "window", window_json(record));
     return acme_storage_write_json(path, json, error);
+}
+
+// A short text that is another one when other names are wanted (FNV-1a).
+static void names_mark(const struct conf_managed *managed, char mark[20]) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < managed->site->acme_host_count; i++)
+        for (const char *at = managed->site->acme_hosts[i];; at++) {
+            hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+            if (!*at)
+                break;
+        }
+    snprintf(mark, 20, "%016llx", (unsigned long long)hash);
+}
+
+void acme_record_postpone(struct acme_record *record, const struct conf_managed *managed,
+                          time_t next_at) {
+    record->next_at = next_at;
+    names_mark(managed, record->next_for);
 }
 
 bool acme_record_is_revoked(const struct acme_record *record) {
@@ -119,5 +139,8 @@ time_t acme_record_renewal(const struct acme_record *record, const struct conf_a
 time_t acme_record_due(const struct acme_record *record, const struct conf_acme *acme,
                        const struct conf_managed *managed) {
     time_t renewal = acme_record_renewal(record, acme, managed);
-    return record->failures > 0 && record->next_at > renewal ? record->next_at : renewal;
+    char names[sizeof record->next_for];
+    names_mark(managed, names);
+    bool same = !record->next_for[0] || strcmp(record->next_for, names) == 0;
+    return same && record->next_at > renewal ? record->next_at : renewal;
 }

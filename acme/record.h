@@ -24,6 +24,7 @@ struct acme_record {
     unsigned failures;         // in a row, since it came
     time_t attempted_at;       // 0: never
     time_t next_at;            // after a failure, the next attempt
+    char next_for[20];         // which names that is for; "": not known
     char error[ACME_ERROR_BYTES];
 };
 
@@ -40,6 +41,10 @@ void acme_record_free(struct acme_record *record);
 // negative errno.
 int acme_record_write(const struct conf_acme *acme, const struct conf_managed *managed,
                       const struct acme_record *record, struct acme_error *error);
+
+// Sets when the next attempt is made, as long as the same names are wanted.
+void acme_record_postpone(struct acme_record *record, const struct conf_managed *managed,
+                          time_t next_at);
 
 // Whether there is a certificate that will do for now: not expired, revoked, or for something else.
 bool acme_record_is_good(const struct acme_record *record, const struct conf_managed *managed,

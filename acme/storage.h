@@ -4,6 +4,7 @@
 //
 //   lock                        held by the gateway that does the work
 //   accounts/SERVER.json        account key and URL, by ACME server
+//   accounts/SERVER.limits      what counts against its limits
 //   certificates/NAME.pem       chain and key of a site in one file, as the gateway serves it
 //   certificates/NAME.json      where it came from; the last attempt, its error, the next one
 //   orders/NAME.json            an order under way and the key it is for

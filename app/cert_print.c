@@ -127,10 +127,10 @@ static json_t *record_json(const struct conf_acme *acme, const struct conf_manag
     json_t *records = dns_records_of(acme, managed);
     if (records)
         json_object_set_new(json, "dns_records", records);
-    if (record->failures > 0) {
+    if (record->failures > 0)
         json_object_set_new(json, "failures", json_integer((json_int_t)record->failures));
+    if (record->error[0])
         json_object_set_new(json, "error", json_string(record->error));
-    }
     return json;
 }
 
@@ -143,7 +143,9 @@ static void line_print(const struct conf_acme *acme, const struct conf_managed *
         printf(" until %s", clock_date(record->leaf.not_after, expires));
     printf(" next attempt %s", due > time(NULL) ? clock_date(due, next) : "now");
     if (record->failures > 0)
-        printf(" failed %u times: %s", record->failures, record->error);
+        printf(" failed %u times", record->failures);
+    if (record->error[0])
+        printf(": %s", record->error);
     printf("\n");
 }
 
@@ -185,5 +187,7 @@ static void details_print(const struct conf_acme *acme, const struct conf_manage
     dns_records_print(acme, managed);
     printf("next attempt:  %s\n", due > time(NULL) ? clock_date(due, date) : "now");
     if (record->failures > 0)
-        printf("failures:      %u\nlast error:    %s\n", record->failures, record->error);
+        printf("failures:      %u\n", record->failures);
+    if (record->error[0])
+        printf("last error:    %s\n", record->error);
 }

@@ -146,9 +146,13 @@ struct conf_authority {
     const char *directory;                 // URL
     const char *ca_file;                   // NULL: the system's roots
     const char *eab_key_id, *eab_key_file; // external account binding; NULL: none
+    bool limited;                          // its limits are known, and we keep to them
 };
 
 enum acme_keys { ACME_KEYS_ECDSA, ACME_KEYS_RSA, ACME_KEYS_BOTH };
+
+// Whose limits are kept to. AUTO: those of the authority, if they are known.
+enum acme_limits { ACME_LIMITS_AUTO, ACME_LIMITS_LETSENCRYPT, ACME_LIMITS_NONE };
 
 // How certificates are got and renewed.
 struct conf_acme {
@@ -157,6 +161,8 @@ struct conf_acme {
     const char *email; // NULL: none
     struct conf_authority authority;
     struct conf_authority fallback; // directory NULL: none
+    struct conf_authority staging;  // where to try first after failures; directory NULL: nowhere
+    enum acme_limits limits;
     const char *state_dir;
     const char *profile;         // NULL: the authority's choice
     const char *preferred_chain; // common name of who issued its topmost certificate; NULL: any

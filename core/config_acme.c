@@ -12,9 +12,13 @@
 #include "core/address.h"
 #include "core/config_files.h"
 
+#define LETSENCRYPT "https://acme-v02.api.letsencrypt.org/directory"
+#define LETSENCRYPT_STAGING "https://acme-staging-v02.api.letsencrypt.org/directory"
+
 static void authority_check(struct config_reader *reader, const struct yaml_node *section,
                             struct conf_authority *authority);
 static void providers_check(struct config_reader *reader, const struct yaml_node *section);
+static void limits_set(struct conf_acme *acme);
 static void site_check(struct config_reader *reader, struct conf_site *site);
 
 void config_acme_check(struct config_reader *reader) {
@@ -30,6 +34,7 @@ void config_acme_check(struct config_reader *reader) {
     if (acme->enabled) {
         authority_check(reader, section, &acme->authority);
         authority_check(reader, yaml_map_find(section, "fallback"), &acme->fallback);
+        limits_set(acme);
         providers_check(reader, section);
     }
     for (size_t i = 0; i < config->site_count; i++)
@@ -57,9 +62,26 @@ static void authority_check(struct config_reader *reader, const struct yaml_node
 
 static void directory_name(struct conf_authority *authority) {
     if (strcmp(authority->directory, "letsencrypt") == 0)
-        authority->directory = "https://acme-v02.api.letsencrypt.org/directory";
+        authority->directory = LETSENCRYPT;
     else if (strcmp(authority->directory, "letsencrypt-staging") == 0)
-        authority->directory = "https://acme-staging-v02.api.letsencrypt.org/directory";
+        authority->directory = LETSENCRYPT_STAGING;
+}
+
+static bool is_letsencrypt(const struct conf_authority *authority) {
+    return authority->directory && strcmp(authority->directory, LETSENCRYPT) == 0;
+}
+
+// Which limits are known, and where to try first.
+static void limits_set(struct conf_acme *acme) {
+    bool automatic = acme->limits == ACME_LIMITS_AUTO;
+    acme->authority.limited =
+        acme->limits == ACME_LIMITS_LETSENCRYPT || (automatic && is_letsencrypt(&acme->authority));
+    acme->fallback.limited = automatic && is_letsencrypt(&acme->fallback);
+    if (acme->staging.directory)
+        directory_name(&acme->staging);
+    else if (is_letsencrypt(&acme->authority))
+        acme->staging.directory = LETSENCRYPT_STAGING;
+    acme->staging.ca_file = acme->authority.ca_file;
 }
 
 static void hook_check(struct config_reader *reader, struct conf_pos pos, const char *path);

@@ -340,6 +340,17 @@ const struct option option_table[] = {
      FIELD(struct conf_acme, preferred_chain),
      .help = "The common name of the root to prefer when the authority offers several chains: of "
              "who issued the topmost certificate in a chain."},
+    {SECTION_ACME, "staging", SHAPE_ONE, OPTION_DIRECTORY, .example = "letsencrypt-staging",
+     FIELD(struct conf_acme, staging.directory),
+     .help = "Where to try first, with the same ca_file, once a site has failed three times in a "
+             "row, so that the authority's limits are spared. For letsencrypt it is "
+             "letsencrypt-staging, for others nothing unless it is given."},
+    {SECTION_ACME, "limits", SHAPE_ONE, OPTION_ENUM, .values = "auto|letsencrypt|none",
+     .fallback = "auto", .example = "letsencrypt", FIELD(struct conf_acme, limits),
+     .help =
+         "Whose published limits are kept to: orders, failed proofs of a name and certificates "
+         "for the same names are counted, and the next order waits before it would be too many. "
+         "With auto those of Let's Encrypt for letsencrypt, and none for others."},
     {SECTION_ACME, "keys", SHAPE_ONE, OPTION_ENUM, .values = "ecdsa|rsa|both", .fallback = "ecdsa",
      .example = "both", FIELD(struct conf_acme, keys),
      .help = "The kind of keys certificates have: ECDSA P-256, RSA of 2048 bits, or a certificate "
