@@ -44,7 +44,7 @@ int acme_dns_arrival_wait(int stop_fd, const struct conf_acme_dns *conf, const c
         const struct acme_dns_server *missing = first_missing(&watch);
         now_ms = clock_monotonic_ms();
         if (now_ms >= deadline_ms)
-            return acme_error_set(error, ACME_TROUBLE_NETWORK, -ETIMEDOUT,
+            return acme_error_set(error, ACME_TROUBLE_LOCAL, -ETIMEDOUT,
                                   "the name server %s does not have the record %s that was set; is "
                                   "it set in the right zone, and do the secondaries get its "
                                   "changes? If they are only slow, raise acme.dns.timeout",

@@ -137,7 +137,7 @@ static int answer_error(struct api *api, const struct acme_response *response, c
     const char *message = acme_json_text(first, "message");
     const char *detail = acme_json_text(chained, "message");
     api->code = acme_json_number(first, "code", 0);
-    acme_error_set(error, response->status >= 500 ? ACME_TROUBLE_NETWORK : ACME_TROUBLE_LOCAL, -EIO,
+    acme_error_set(error, ACME_TROUBLE_LOCAL, -EIO,
                    "Cloudflare answers with status %u: %.200s%s%.200s (code %lld)",
                    response->status, message ? message : "no reason", detail ? ": " : "",
                    detail ? detail : "", api->code);

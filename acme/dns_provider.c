@@ -21,7 +21,11 @@ static const struct {
 int acme_dns_change(const struct conf_acme *acme, int stop_fd, enum acme_dns_change change,
                     const struct acme_dns_record *record, struct acme_error *error) {
     assert(acme->dns_provider != CONF_DNS_NONE);
-    return providers[acme->dns_provider].change(acme, stop_fd, change, record, error);
+    int result = providers[acme->dns_provider].change(acme, stop_fd, change, record, error);
+    // That a provider cannot be reached is no fault of the authority's: another would not help.
+    if (result < 0 && error->trouble == ACME_TROUBLE_NETWORK)
+        error->trouble = ACME_TROUBLE_LOCAL;
+    return result;
 }
 
 int acme_dns_check(const struct conf_acme *acme, int stop_fd, const char *domain,

@@ -37,7 +37,7 @@ int acme_dns_servers_add_host(struct acme_dns_servers *servers, const struct con
     struct addrinfo hints = {.ai_socktype = SOCK_DGRAM}, *addresses;
     int failure = getaddrinfo(server->host, NULL, &hints, &addresses);
     if (failure)
-        return acme_error_set(error, ACME_TROUBLE_NETWORK, -EHOSTUNREACH,
+        return acme_error_set(error, ACME_TROUBLE_LOCAL, -EHOSTUNREACH,
                               "looking up the name server %s: %s", server->host,
                               gai_strerror(failure));
     for (const struct addrinfo *at = addresses; at; at = at->ai_next) {
@@ -272,7 +272,7 @@ int acme_dns_lookup(int stop_fd, const struct acme_dns_servers *resolvers, const
     }
     if (result == -ECANCELED)
         return acme_error_set(error, ACME_TROUBLE_STOPPED, result, "the gateway stops");
-    return acme_error_set(error, ACME_TROUBLE_NETWORK, result,
+    return acme_error_set(error, ACME_TROUBLE_LOCAL, result,
                           "looking up %s in DNS: %s; does DNS work on this machine, or is another "
                           "resolver needed (acme.dns.resolver)?",
                           name, said);

@@ -157,7 +157,7 @@ static int update_send(const struct update *update, const ldns_rr_list *changes,
         if (result == -ECANCELED)
             return acme_error_set(error, ACME_TROUBLE_STOPPED, result, "the gateway stops");
     }
-    return acme_error_set(error, ACME_TROUBLE_NETWORK, result,
+    return acme_error_set(error, ACME_TROUBLE_LOCAL, result,
                           "the name server %s does not answer an update: %s",
                           update->conf->server.text, strerror(-result));
 }

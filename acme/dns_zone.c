@@ -74,7 +74,7 @@ int acme_dns_zone_find(int stop_fd, const struct acme_dns_servers *servers,
             return acme_error_set(error, ACME_TROUBLE_STOPPED, result, "the gateway stops");
     }
     if (result < 0)
-        return acme_error_set(error, ACME_TROUBLE_NETWORK, result,
+        return acme_error_set(error, ACME_TROUBLE_LOCAL, result,
                               "the name server %s does not answer: %s", servers->items[0].text,
                               strerror(-result));
     return acme_error_set(error, ACME_TROUBLE_LOCAL, -ENOENT,
@@ -127,7 +127,7 @@ int acme_dns_authorities(int stop_fd, const struct acme_dns_servers *resolvers, 
     }
     acme_dns_answer_free(&answer);
     if (result == 0 && authorities->count == 0)
-        return acme_error_set(error, ACME_TROUBLE_NETWORK, -ENOENT,
+        return acme_error_set(error, ACME_TROUBLE_LOCAL, -ENOENT,
                               "DNS names no name server for the zone %s; if it is not a public "
                               "one, name those to ask with acme.dns.servers",
                               zone);

@@ -11,7 +11,7 @@
 
 // What kind of trouble, as far as the next step depends on it.
 enum acme_trouble {
-    ACME_TROUBLE_LOCAL,      // here: files, memory, the TLS library
+    ACME_TROUBLE_LOCAL,      // here: files, memory, the TLS library, DNS
     ACME_TROUBLE_NETWORK,    // the authority cannot be reached, or talks no sense
     ACME_TROUBLE_REFUSED,    // it has said no
     ACME_TROUBLE_LIMITED,    // it has said: not now
