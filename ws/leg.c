@@ -259,12 +259,15 @@ static void read_by_splice(struct leg *leg) {
     }
 }
 
-// Reads as long as there is something, the owner wants it and others are not kept waiting.
+// Reads as long as there is something, the owner wants it and others are not kept waiting. Not
+// while the rest of an earlier read waits to be offered: that is the task's, which comes back here.
 static void leg_read(struct leg *leg) {
     struct worker *worker = leg->worker;
     if (leg->rx.submitted && leg->receive == LEG_MESSAGES)
         return; // what it has received already comes first
-    for (int round = 0; leg->readable && !leg->paused && !leg->closing && !leg->eof; round++) {
+    for (int round = 0;
+         leg->readable && !leg->paused && !leg->closing && !leg->eof && chain_is_empty(&leg->in);
+         round++) {
         if (round == ROUNDS_MAX) {
             worker_defer(worker, &leg->task);
             return;

@@ -30,7 +30,7 @@ from wire import (
 
 pytestmark = pytest.mark.kernel  # goes on after the handshake: also with kernel TLS
 
-SOON_S = 5 if not SANITIZER else 20  # what an exit may take beyond the drain
+SOON_S = 5 if PATIENCE_S <= 20 else 20  # what an exit may take beyond the drain
 
 
 def refuses(port):

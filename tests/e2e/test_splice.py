@@ -17,7 +17,7 @@ import pytest
 from gateway import run_ringway
 from processes import PATIENCE_S, SANITIZER, Process, wait_until
 from wire import (
-    BINARY, CLOSE, PING, TEXT, close_frame, connect, frame, ok, open_websocket, request,
+    BINARY, CLOSE, PING, TEXT, answering, close_frame, connect, frame, ok, open_websocket, request,
     switch_protocols, websocket,
 )  # fmt: skip
 
@@ -148,6 +148,18 @@ def test_bodies(spliced, backend, scheme):
         wire.send(request("POST", fields=[f"Content-Length: {8 * MB}"], body=payload))
         assert wire.read_response().body.decode() == hashlib.sha256(payload).hexdigest()
     assert gate.status()["spliced_bytes"] > 3 * 7 * MB
+
+
+@SCHEMES
+def test_body_right_behind_its_head(spliced, backend, scheme):
+    """What came with the head is copied, and what follows it spliced, not copied behind the rest."""
+    body = os.urandom(300 * KB)
+    gate = spliced(backend(answering(ok(body)), keep_all=False))
+    with dial(gate, scheme, keep_all=False) as wire:
+        for turn in range(1, 11):
+            wire.send(request())
+            assert wire.read_response().body == body
+            assert gate.status()["splices"] == turn
 
 
 @SCHEMES
