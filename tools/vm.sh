@@ -129,6 +129,7 @@ vm_tree_pack() {
     tar -C "$top" -c --exclude=node_modules --exclude=fuzz --exclude=__pycache__ tests bench |
         tar -C "$stage/ringway" -x
     vm_extras_copy "$stage/ringway/build"
+    vm_libraries_copy "$stage"
     (cd "$stage" && find . -mindepth 1 | vm_pack)
     rm -rf "$stage"
 }
@@ -139,6 +140,18 @@ vm_extras_copy() {
     mkdir -p "$1/tests" "$1/peers"
     [[ ! -e $test ]] || cp "$test" "$1/tests/"
     [[ ! -e $nginx ]] || cp "$nginx" "$1/peers/"
+}
+
+# The shared libraries of our programs in the folder STAGE: the packages of the guest need not follow
+# what ringway is linked with.
+vm_libraries_copy() {
+    local library target
+    find "$1/ringway/build" -type f -exec ldd {} + 2>/dev/null |
+        awk '$2 == "=>" && $3 ~ /^\// { print $3 }' | sort -u |
+        while read -r library; do
+            target=$1/usr/lib/${library#*/lib/}
+            mkdir -p "${target%/*}" && cp --dereference "$library" "$target"
+        done
 }
 
 # --- kernels ----------------------------------------------------------------------------------
