@@ -2,6 +2,7 @@
 """The plots of a report, drawn by gnuplot as SVG: ringway and of each other program its better
 configuration. A plot whose cells were not measured is not drawn."""
 
+import re
 import shutil
 import subprocess
 
@@ -29,7 +30,20 @@ def svg(script):
     done = subprocess.run(["gnuplot"], input=script, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout:
         raise SystemExit(f"bench/run: gnuplot failed: {done.stderr}")
-    return done.stdout
+    return lean(done.stdout)
+
+
+def lean(text):
+    """A third of it: without gnuplot's empty groups, symbols that are not used, and what is the
+    default or the same everywhere."""
+    for same in (' stroke-linecap="butt" stroke-linejoin="miter"', ' stroke-width="1.00"',
+                 ' class="gridline"', ' font-family="sans-serif" font-size="13.00" ', "\t"):
+        text = text.replace(same, "")
+    text = re.sub(r"<filter .*?</filter>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<\w+ [^>]*id='(gpPt\d+)'[^>]*>\s*",
+                  lambda symbol: symbol[0] if f"'#{symbol[1]}'" in text else "", text)
+    text = re.sub(r"(<g [^>]*>\s*</g>|<a [^>]*>\s*</a>)\s*", "", text)
+    return text.replace("<svg ", '<svg font-family="sans-serif" font-size="13"', 1)
 
 
 def terminal(width, height):
@@ -72,7 +86,7 @@ def bars(name, title, y_label, groups):
             + "set style data histograms\nset style histogram clustered gap 1\n"
               "set style fill solid 0.9 noborder\nset boxwidth 0.95\n"
               f"set title '{title}'\nset ylabel '{y_label}'\nset yrange [0:*]\n"
-              "set xtics rotate by -35 scale 0\nset key top left samplen 1\n"
+              "set xtics rotate by -35 scale 0\nset key above samplen 1\n"
               f"plot {parts}\n")
 
 
@@ -83,7 +97,8 @@ def by_gateway(cell, scale=1):
 
 def cpu(report):
     small, large = [], []
-    for cell in cells_of(report, "relay", "bulk"):
+    for cell in sorted(cells_of(report, "relay", "bulk"),
+                       key=lambda cell: (cell["scheme"], cell["size"], cell["connections"])):
         if cell["kind"] == "bulk":
             large.append((cell["name"], by_gateway(cell)))
         elif cell["size"] <= 4096:
@@ -91,8 +106,8 @@ def cpu(report):
         else:
             large.append((cell["name"], by_gateway(cell, 1e3 / cell["size"])))
     return panels(1000, 430, [
-        bars("small", "CPU for each relayed message", "µs", sorted(small)),
-        bars("large", "CPU for each GB relayed", "s", sorted(large))])
+        bars("small", "CPU for each relayed message", "µs", small),
+        bars("large", "CPU for each GB relayed", "s", large)])
 
 
 def handshakes(report):
@@ -133,12 +148,12 @@ def ratios(report):
     most = min(max(row[4] for row in rows), 2)
     return (terminal(760, 110 + 22 * len(rows)) + block("ratios", rows)
             + (block("goals", goals) if goals else "")
-            + "set title 'ringway against the best other (named): median and range of paired "
-              "rounds; below 1 ringway is better'\n"
+            + "set title 'ringway / best other (named): median and range of paired rounds'\n"
+              "set xlabel 'below 1: ringway is better'\n"
               f"set xrange [0:{max(most * 1.05, 1.2):.3g}]\nset yrange [-0.7:{len(rows) - 0.3}]\n"
               "unset grid\nset grid xtics linecolor '#dddddd'\n"
               "set arrow from 1, graph 0 to 1, graph 1 nohead linewidth 2 linecolor '#999999'\n"
-              "set key bottom right\nset ytics scale 0\n"
+              "set key above\nset ytics scale 0\n"
               "plot $ratios using 3:2:4:5:ytic(1) with xerrorbars pointtype 7 pointsize 0.9 "
               f"linewidth 1.8 linecolor rgb '{COLOURS[OWN]}' notitle"
             + (", $goals using 1:2 with points pointtype 2 pointsize 0.9 linewidth 2 linecolor rgb "
@@ -156,7 +171,8 @@ def memory_lines(cell):
     series = [(gateway, [[each["connections"], each["user_bytes"] / 1e6]
                          for each in cell["points"][name]])
               for gateway, name in ((each, shown(cell, each)) for each in COLOURS) if name]
-    return lines(cell["scheme"], series, "linespoints",
+    return lines(cell["scheme"], series,
+                 "linespoints pointtype 7 pointsize 0.6",
                  f"User memory with idle {cell['scheme']} connections",
                  "set xlabel 'connections'\nset ylabel 'MB'\nset yrange [0:*]\n"
                  "set key top left\n")
@@ -170,12 +186,13 @@ def latency_lines(cell):
     series = [(gateway, quantiles(merged(cell, name)))
               for gateway, name in ((each, shown(cell, each)) for each in COLOURS) if name]
     tics = ", ".join(f"'{label}' {place}" for label, place in
-                     (("0", 1), ("90 %", 10), ("99 %", 100), ("99.9 %", 1000), ("99.99 %", 10000)))
+                     (("0", 1), ("90 %%", 10), ("99 %%", 100), ("99.9 %%", 1000),
+                      ("99.99 %%", 10000)))
     return lines(cell["scheme"], series, "lines",
                  f"Latency, {cell['scheme']}, {cell['connections']} × {cell['size']} B, "
                  f"{cell.get('rate', 0)} messages/s",
                  f"set xlabel 'share of the messages'\nset ylabel 'ms'\nset logscale xy\n"
-                 f"set xrange [1:20000]\nset xtics ({tics})\nset key top left\n")
+                 f"set xrange [1:20000]\nset xtics ({tics})\nset key bottom right\n")
 
 
 def lines(name, series, style, title, settings):
@@ -183,7 +200,7 @@ def lines(name, series, style, title, settings):
         return ""
     data = "".join(block(f"{name}{number}", rows) for number, (_, rows) in enumerate(series))
     parts = ", ".join(
-        f"${name}{number} using 1:2 with {style} linewidth {LINE} pointtype 7 pointsize 0.6 "
+        f"${name}{number} using 1:2 with {style} linewidth {LINE} "
         f"linecolor rgb '{COLOURS[gateway]}' title '{gateway}'"
         for number, (gateway, _) in enumerate(series))
     return data + f"set title '{title}'\n{settings}plot {parts}\n"
@@ -199,13 +216,17 @@ def merged(cell, name):
 
 
 def quantiles(histogram):
-    """1 / (the share that took longer), and the time in ms: each nine is as wide as the last."""
+    """1 / (the share that took longer), and the time in ms: each nine is as wide as the last.
+    In steps that no eye can tell from a curve."""
     total = sum(count for _, count in histogram)
     rows, below = [], 0
     for bound, count in histogram:
         below += count
-        if below < total:
-            rows.append([total / (total - below), bound / 1e6])
+        if below == total:
+            break
+        row = [total / (total - below), bound / 1e6]
+        if not rows or row[0] > 1.3 * rows[-1][0] or row[1] > 1.05 * rows[-1][1]:
+            rows.append(row)
     return rows
 
 

@@ -14,6 +14,8 @@ from rounds import figures as figures_of
 from rounds import median
 
 OWN = "ringway"
+BEGIN = "<!-- written by bench/run --docs: begin -->"
+END = "<!-- written by bench/run --docs: end -->"
 
 
 # --- the whole run ------------------------------------------------------------------------------
@@ -21,13 +23,12 @@ OWN = "ringway"
 
 def new(versions, options):
     return {"machine": machine(), "versions": versions, "settings": dict(vars(options)),
-            "began": now(), "load_average_before": os.getloadavg(), "is_interrupted": False,
+            "began": now(), "load_average": os.getloadavg(), "is_interrupted": False,
             "cells": [], "floor": []}
 
 
 def end(report):
-    report["ended"] = now()
-    report["load_average_after"] = os.getloadavg()
+    """What follows from the figures: it may be worked out again from a report that was read."""
     for cell in report["cells"]:
         cell["medians"] = {name: median(cell, name) for name in names(cell)}
         cell["ratios"], cell["better"] = ratios(cell)
@@ -37,6 +38,17 @@ def end(report):
 def write(report, folder):
     (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     (folder / "report.md").write_text(markdown(report) + "\n")
+
+
+def document(report, page, plots):
+    """Puts the tables and plots into a page, between the two lines that say where."""
+    text = page.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"bench/run: {page} lacks the lines {BEGIN} and {END}")
+    images = "\n\n".join(f"![{name}]({page.stem}/{name}.svg)" for name in plots)
+    page.write_text(f"{before}{begin}\n{markdown(report)}\n\n{images}\n{end}{after}")
 
 
 def now():
@@ -121,11 +133,11 @@ def markdown(report):
 
 def head(report):
     versions, settings = report["versions"], report["settings"]
-    load = ", ".join(f"{each:.1f}" for each in report["load_average_before"])
+    load = ", ".join(f"{each:.1f}" for each in report["load_average"])
     text = (f"{versions['ringway']} beside {versions['nginx']} and {versions['haproxy']}; "
             f"{report['machine']['cpu']}, {report['machine']['cores']} cores, Linux "
             f"{report['machine']['kernel']}; {report['began']} to {report['ended']}; windows of "
-            f"{settings['seconds']:g} s, n = {settings['rounds']}; load average before: {load}.")
+            f"{settings['seconds']:g} s, n = {settings['rounds']}; load average {load}.")
     if report["is_interrupted"]:
         text += " **Interrupted: not all was measured.**"
     return text
