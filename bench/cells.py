@@ -21,7 +21,7 @@ class Cell:
     @property
     def profile(self):
         """Which rows of tuned.toml it takes."""
-        return {"storm": "connect", "memory": "memory"}.get(self.kind, self.size)
+        return {"storm": "connect", "memory": "memory", "bulk": "bulk"}.get(self.kind, self.size)
 
     @property
     def bytes(self):

@@ -4,6 +4,7 @@ their manual would write (plain) and with one tuned for each cell. The configura
 in bench/peers, what is tuned to the cell stands in bench/peers/tuned.toml."""
 
 import dataclasses
+import os
 import pathlib
 import shutil
 import subprocess
@@ -76,7 +77,7 @@ def tuning(contender, cell):
 def programs_find(options):
     """The programs' paths; what is not there is None."""
     found = {name: getattr(options, name) for name in (*GATEWAYS, "bench")}
-    path = f"{shutil.os.environ['PATH']}:/usr/sbin"
+    path = f"{os.environ['PATH']}:/usr/sbin"
     return {name: shutil.which(program, path=path) for name, program in found.items()}
 
 

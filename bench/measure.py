@@ -19,6 +19,8 @@ from servers import LOAD_CORE, Failure, Server, certificate_make, port_free
 WARMUP_MS = 300
 # What a load generator may take for opening connections and for ending, beside its window.
 PATIENCE_S = 60
+# A backend without clients has fewer.
+FILES_IDLE = 32
 # A gateway's own files, beside its two for each connection.
 FILES_SPARE = 2000
 MEMORY_POINTS = (64, 1000, 4000)
@@ -233,6 +235,7 @@ def memory(rig, cell, connections, server, url, files_each):
     after one message. The kernel's is what its caches for sockets grew by: all ends of all
     connections on this machine are in it."""
     cell = dataclasses.replace(cell, connections=connections)
+    wait_until(lambda: rig.echo.files_open() < FILES_IDLE, "earlier connections did not close")
     idle_files, idle_slab = server.files_open(), sockets_slab_bytes()
     load = rig.load_start(url, cell, seconds=2, server=server)
     wait_until(lambda: load.poll() is not None

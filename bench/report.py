@@ -138,6 +138,9 @@ def head(report):
             f"{report['machine']['cpu']}, {report['machine']['cores']} cores, Linux "
             f"{report['machine']['kernel']}; {report['began']} to {report['ended']}; windows of "
             f"{settings['seconds']:g} s, n = {settings['rounds']}; load average {load}.")
+    if report["load_average"][0] > 1:
+        text += (" **The machine was shared and busy**: absolute figures are too high, rates and "
+                 "latencies say little; the ratios are what to look at.")
     if report["is_interrupted"]:
         text += " **Interrupted: not all was measured.**"
     return text
@@ -267,7 +270,7 @@ def memory_table(report):
             rows.append([cell["scheme"], name, f"{least['connections']} to {most['connections']}",
                          f"**{user:.2f}**" if name != "none" else "–",
                          steps if name != "none" else "–", f"{kernel:.1f}"])
-    return table("One more idle connection, KB. Kernel: all slab caches, both ends of all sockets "
+    return table("One more idle connection, KB. Kernel: its caches for sockets, with both ends of all "
                  "on this machine; `none` is the same without a gateway.",
                  ["", "gateway", "connections", "user", "user, from point to point", "kernel"],
                  rows)

@@ -3,6 +3,7 @@
 does falls on all. One that fails is out, with the reason, and the others go on. What was measured is
 in the result from the moment it is, so that an interrupted run has all of it."""
 
+import dataclasses
 import statistics
 
 import measure
@@ -81,7 +82,7 @@ def rate_choose(rig, cell, contenders, servers, result, say):
     """The rate for all: half of what the weakest reaches when each client has one message under
     way. For each of the others that is less than half."""
     reached = {}
-    as_fast = measure.dataclasses.replace(cell, mode="ping-pong")
+    as_fast = dataclasses.replace(cell, mode="ping-pong")
     for contender in contenders:
         one_tried(result, contender, lambda: reached.update({contender.name: measure.relay(
             rig, as_fast, servers[contender.name][0])["messages_per_s"] / 2}))
