@@ -136,7 +136,7 @@ def test_relay_ends_both_sides_when_one_does(backend, client):
     wire.send(b"hello")
     assert wire.read_to_end() == b"world" * 100_000
 
-    server.stop_listening()
+    server.stop()
     assert client(relay.port).read_to_end() == b""  # nobody answers there now
     assert relay.stop() == 0, relay.output
 
@@ -446,7 +446,7 @@ def nginx(bench_echo, certificate, tmp_path):
     wait_until(lambda: is_listening(port), "nginx")
     server.url = f"wss://localhost:{port}"
     yield server
-    server.stop_listening()
+    server.stop()
 
 
 def is_listening(port):
@@ -650,7 +650,7 @@ def test_a_web_server_that_knows_no_websocket_is_told(certificate):
                       certificate.chain, "-key", certificate.key])
     server.wait_line("ACCEPT")
     code, result = load(f"wss://localhost:{port}/", connections=1)
-    server.stop_listening()
+    server.stop()
     assert code == 1 and result["http_statuses"] == {"200": 1}, result
 
 
