@@ -136,7 +136,7 @@ def test_relay_ends_both_sides_when_one_does(backend, client):
     wire.send(b"hello")
     assert wire.read_to_end() == b"world" * 100_000
 
-    server.stop()
+    server.stop_listening()
     assert client(relay.port).read_to_end() == b""  # nobody answers there now
     assert relay.stop() == 0, relay.output
 
