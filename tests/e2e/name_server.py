@@ -77,7 +77,11 @@ class NameServer:
         self.process = Process(
             [program, "-g", "-n", "1", "-c", folder / "named.conf"], env=environment
         )
-        self.process.wait_line("all zones loaded|running")
+        try:
+            self.process.wait_line("all zones loaded")
+        except AssertionError:
+            self.stop()
+            raise
 
     def acme(self, **keys):
         """The `rfc2136:` section for it."""
