@@ -37,6 +37,42 @@ START_TEST(bytes_become_base64url) {
 }
 END_TEST
 
+START_TEST(base64url_becomes_bytes) {
+    static const struct {
+        const char *text, *bytes;
+    } cases[] = {
+        {"", ""},           {"Zg", "f"},          {"Zm8", "fo"},       {"Zm9v", "foo"},
+        {"Zm9vYg", "foob"}, {"Zm9vYg==", "foob"}, {"_-8", "\xff\xef"}, {"-_-_", "\xfb\xff\xbf"}};
+    static const char *const bad[] = {"Z",    "Zm9vY", "Zm 9v",     "Zm9v\n",
+                                      "Zm+v", "Zg=Zg", "Z\xc3\xa9g"};
+    uint8_t bytes[8];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ssize_t size = acme_base64url_read(cases[i].text, bytes, sizeof bytes);
+        ck_assert_int_eq(size, (ssize_t)strlen(cases[i].bytes));
+        ck_assert_mem_eq(bytes, cases[i].bytes, (size_t)size);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        ck_assert_int_eq(acme_base64url_read(bad[i], bytes, sizeof bytes), -EINVAL);
+    ck_assert_int_eq(acme_base64url_read("Zm9vYg", bytes, 4), 4);
+    ck_assert_int_eq(acme_base64url_read("Zm9vYg", bytes, 3), -EINVAL);
+}
+END_TEST
+
+START_TEST(an_rsa_key_survives_being_written) {
+    struct acme_key *key, *again;
+    ck_assert_int_eq(acme_key_make(ACME_KEY_RSA, &key), 0);
+    char *pem = acme_key_write(key);
+    ck_assert_int_eq(acme_key_read(pem, &again), 0);
+    ck_assert_int_eq(acme_key_kind(again), ACME_KEY_RSA);
+    char *twice = acme_key_write(again);
+    ck_assert_str_eq(pem, twice);
+    free(pem);
+    free(twice);
+    acme_key_free(key);
+    acme_key_free(again);
+}
+END_TEST
+
 START_TEST(a_key_has_the_jwk_of_the_rfc) {
     struct acme_key *key;
     ck_assert_int_eq(acme_key_read(rfc_key, &key), 0);
@@ -129,6 +165,8 @@ int main(void) {
     TCase *tcase = tcase_create("keys");
     tls_library_init();
     tcase_add_test(tcase, bytes_become_base64url);
+    tcase_add_test(tcase, base64url_becomes_bytes);
+    tcase_add_test(tcase, an_rsa_key_survives_being_written);
     tcase_add_test(tcase, a_key_has_the_jwk_of_the_rfc);
     tcase_add_test(tcase, a_key_survives_being_written);
     tcase_add_test(tcase, what_is_no_key_is_refused);
