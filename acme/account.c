@@ -56,7 +56,9 @@ int acme_account_open(struct acme_client *client, const struct conf_acme *acme,
         result = contact_change(client, acme, &record, error);
     record_free(&record);
     if (result < 0 && client->kid[0] && error->trouble == ACME_TROUBLE_NO_ACCOUNT)
-        result = acme_account_renew(client, acme, error);
+        return acme_account_renew(client, acme, error);
+    if (result < 0)
+        client->kid[0] = '\0'; // it is not open
     return result;
 }
 
@@ -88,6 +90,8 @@ int acme_account_renew(struct acme_client *client, const struct conf_acme *acme,
     if (result < 0 && error->trouble == ACME_TROUBLE_NO_ACCOUNT)
         result = account_replace(client, acme, &record, error);
     record_free(&record);
+    if (result < 0)
+        client->kid[0] = '\0';
     return result;
 }
 

@@ -128,14 +128,15 @@ static int order_begin(struct order *order) {
         return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -EPROTO,
                               "ordering: the server does not say where the order is");
     memcpy(order->url, order->state.response.location, sizeof order->url);
-    acme_quota_count_order(order->acme, order->client->authority);
     if (order->terms->trial)
         return 0;
     json_t *file =
         json_pack("{s:s, s:s, s:s, s:s*, s:o}", "directory", order->client->authority->directory,
                   "url", order->url, "key", order->key_pem, "profile", order->terms->profile,
                   "identifiers", identifiers_of(order->site));
-    return acme_storage_write_json(order->path, file, order->error);
+    result = acme_storage_write_json(order->path, file, order->error);
+    acme_quota_count_order(order->acme, order->client->authority);
+    return result;
 }
 
 // A server that does not like what the certificate is to replace need not know.

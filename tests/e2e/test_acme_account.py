@@ -216,6 +216,27 @@ def test_an_account_that_may_not_is_no_endless_story(gateway, acme_ca, state):
     assert len(server.payloads("/order")) == 2 and len(server.accounts) == 1
 
 
+def test_a_broken_account_file_is_said(gateways, acme_ca, state):
+    """For each site, and the gateway goes on."""
+    server = acme_ca()
+    names = HOST, "b.example.com"
+    keys = dict(listen=server.listen(None), acme=server.acme(state),
+                sites={name: site() for name in names})  # fmt: skip
+    first = gateways(**keys).start()
+    for name in names:
+        first.wait_log(f"{name}: new certificate")
+    first.stop()
+    (path,) = (state / "accounts").glob("*.json")
+    good = json.loads(path.read_text())
+    path.write_text(json.dumps({**good, "key": "-----BEGIN EC PRIVATE KEY-----"}))
+    second = gateways(**keys).start()
+    failed = renew(second, *names)
+    assert failed.returncode == 1
+    assert failed.stderr.count("cannot be read; restore the file") == 2
+    path.write_text(json.dumps(good))
+    assert renew(second, *names).returncode == 0
+
+
 # --- revocation -------------------------------------------------------------------------------
 
 
