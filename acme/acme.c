@@ -362,6 +362,7 @@ static void asked_refuse(struct acme *acme) {
         if (!watched->asked)
             continue;
         watched->asked = false;
+        watched->revocation = -1;
         watched->progress = ACME_FAILED;
         snprintf(watched->error, sizeof watched->error, "%s", why);
     }
