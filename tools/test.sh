@@ -4,10 +4,10 @@
 # The parts of ./dev test. Each is a function part_NAME that prints its findings and calls
 # `result` once, or fails before it does; in its name dashes and dots are underscores.
 
-test_parts=(format layers unit asan e2e e2e-acme e2e-asan e2e-tsan e2e-5.19 fuzz)
+test_parts=(format layers unit asan e2e e2e-acme e2e-asan e2e-tsan e2e-5.19 vm fuzz)
 
 # Parts of others: these are run by name.
-test_long_parts=(vm vm-6.1 vm-6.12 vm-6.14)
+test_long_parts=(vm-6.1 vm-6.12 vm-6.14)
 
 fuzz_seconds=60
 fuzz_at_once=2
