@@ -143,7 +143,7 @@ static void line_print(const struct conf_acme *acme, const struct conf_managed *
         printf(" until %s", clock_date(record->leaf.not_after, expires));
     printf(" next attempt %s", due > time(NULL) ? clock_date(due, next) : "now");
     if (record->failures > 0)
-        printf(" failed %u times", record->failures);
+        printf(" failures %u", record->failures);
     if (record->error[0])
         printf(": %s", record->error);
     printf("\n");
