@@ -56,9 +56,10 @@ def relay(scheme, connections, size, is_main=False):
     return Cell(name, "relay", scheme, connections, size, is_main)
 
 
-def bulk(scheme, direction, is_main=False):
-    mode, path = {"up": ("upload", "/sink"), "down": ("download", "/source")}[direction]
-    return Cell(f"{scheme}-bulk-{direction}", "bulk", scheme, 4, "64K", is_main, path, mode)
+def bulk(scheme, direction, size="64K", is_main=False):
+    mode, path = {"up": ("upload", "/sink"), "down": ("download", f"/source?size={size}")}[direction]
+    name = f"{scheme}-bulk{'' if size == '64K' else size}-{direction}"
+    return Cell(name, "bulk", scheme, 4, size, is_main, path, mode)
 
 
 CELLS = [
@@ -88,6 +89,8 @@ CELLS = [
     relay("ws", 64, "64K"),
     relay("ws", 64, "1M"),
     relay("ws", 0, "128"),
+    bulk("ws", "down", "1M"),
+    bulk("ws", "up", "1M"),
     Cell("wss-connect-resumed", "storm", "wss", 64, mode="storm", options=("--resume",)),
     Cell("ws-connect", "storm", "ws", 64, mode="storm"),
     Cell("ws-latency", "latency", "ws", 1000, mode="open-loop"),

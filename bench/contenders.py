@@ -34,6 +34,13 @@ PLAIN = [Contender("nginx", "nginx", "nginx.conf"),
 TUNED = [Contender("nginx-tuned", "nginx", "nginx-tuned.conf"),
          Contender("haproxy-tuned", "haproxy", "haproxy-tuned.cfg")]
 CONTENDERS = [RINGWAY, *PLAIN, *TUNED]
+# No contender, as it knows no protocol: what it costs to receive each message and send it on.
+BARE_RELAY = Contender("bare relay", "bench", template="")
+
+
+def server_new(rig, contender, cell, workers=1):
+    """Whom to measure in a cell, not started."""
+    return BareRelay(rig) if contender is BARE_RELAY else Gateway(rig, contender, cell, workers)
 
 
 class Gateway(Server):
@@ -63,6 +70,19 @@ class Gateway(Server):
 
     def url(self, scheme, path="/"):
         return f"{scheme}://localhost:{self.ports[scheme]}{path}"
+
+
+class BareRelay(Server):
+    """ringway-bench's own."""
+
+    def __init__(self, rig):
+        port = port_free()
+        super().__init__([rig.programs["bench"], "serve", "--listen", f"127.0.0.1:{port}",
+                          "--relay", f"127.0.0.1:{rig.ports['echo']}"],
+                         port, rig.folder / "bare-relay.log", GATEWAY_CORE)
+
+    def url(self, scheme, path="/"):
+        return f"{scheme}://localhost:{self.port}{path}"
 
 
 def tuning(contender, cell):

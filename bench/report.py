@@ -9,11 +9,12 @@ import pathlib
 import platform
 import statistics
 
-from cells import AIMS, CELLS, KINDS
+from cells import AIMS, KINDS
+from contenders import BARE_RELAY, RINGWAY
 from rounds import figures as figures_of
 from rounds import median
 
-OWN = "ringway"
+OWN, BARE = RINGWAY.name, BARE_RELAY.name
 BEGIN = "<!-- written by bench/run --docs: begin -->"
 END = "<!-- written by bench/run --docs: end -->"
 
@@ -80,7 +81,7 @@ def ratios(cell):
         if name != OWN and name not in cell["failed"] and pairs:
             found[name] = spread([own / other for own, other in pairs if other > 0])
     most = max((ratio["n"] for ratio in found.values()), default=0)
-    final = [name for name, ratio in found.items() if ratio["n"] == most]
+    final = [name for name, ratio in found.items() if ratio["n"] == most and name != BARE]
     return found, min(final, key=lambda name: median(cell, name), default=None)
 
 

@@ -8,7 +8,7 @@ import statistics
 
 import measure
 from cells import KINDS
-from contenders import Gateway
+from contenders import server_new
 from servers import Failure
 
 # Rounds that all configurations of a program take; of each program only the better goes on.
@@ -58,7 +58,7 @@ def rounds_run(rig, cell, contenders, count, result, say):
 def started(rig, contender, cell, servers):
     servers[contender.name] = []
     for workers in (1, 2) if cell.kind == "workers" else (1,):
-        gateway = Gateway(rig, contender, cell, workers)
+        gateway = server_new(rig, contender, cell, workers)
         servers[contender.name].append(gateway)
         gateway.start()
 
@@ -146,7 +146,7 @@ def memory_run(rig, cell, contenders, result, say):
 
 
 def memory_point(rig, cell, contender, connections, result):
-    with Gateway(rig, contender, cell) as gateway:
+    with server_new(rig, contender, cell) as gateway:
         result["points"][contender.name].append(measure.memory(
             rig, cell, connections, gateway, gateway.url(cell.scheme), files_each=2))
 
