@@ -12,9 +12,9 @@ packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake l
 
 # What tests it: a second compiler, its sanitizers and tools, and peers we did not write.
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check
-    python3 python3-cryptography python3-pytest python3-pytest-timeout python3-websockets
-    python3-yaml curl openssl libssl-dev testssl.sh procps chromium jupyter-server python3-ipykernel
-    python3-jsonschema python3-prometheus-client pebble lego uacme
+    python3 python3-cryptography python3-pytest python3-pytest-timeout python3-pytest-xdist
+    python3-websockets python3-yaml curl openssl libssl-dev testssl.sh procps chromium
+    jupyter-server python3-ipykernel python3-jsonschema python3-prometheus-client pebble lego uacme
     bind9-dnsutils libfaketime)
 
 # A name server that takes updates; its libraries come with bind9-dnsutils.

@@ -127,20 +127,22 @@ part_e2e_tsan() {
     e2e_run build-test/tsan/ringway tests/e2e -m tsan
 }
 
-# The program forgets what kernels after 5.19 brought.
+# The program forgets what kernels after 5.19 brought. Of ACME, which knows little of them, it is
+# enough that it works.
 part_e2e_5_19() {
     build_release || return
-    RINGWAY_KERNEL=5.19 e2e_run build/ringway tests/e2e
+    RINGWAY_KERNEL=5.19 e2e_run build/ringway tests/e2e --ignore-glob='*/test_acme_*'
 }
 
-# e2e_run PROGRAM PYTEST_ARGUMENT...
+# e2e_run PROGRAM PYTEST_ARGUMENT... Tests mostly wait: one more at a time than there are cores.
 e2e_run() {
     local program=$top/$1 junit=$deps/log/$part.xml
     shift
-    npm_peers_install && peers_test_unpack || return
+    packages_install bench
+    npm_peers_install && peers_test_unpack && peers_unpack || return
     rm -f "$junit"
     RINGWAY=$program logged_quiet "$part" sanitizer_env /usr/bin/python3 -m pytest \
-        --quiet --junitxml="$junit" -p no:cacheprovider "$@" || true
+        --quiet --junitxml="$junit" -p no:cacheprovider --numprocesses $((jobs + 1)) "$@" || true
     [[ -e $junit ]] || last_lines "$deps/log/$part.log" 30
     result_counted pytest "$junit"
 }
