@@ -20,9 +20,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// One read's worth. What is opened of it may have a record begun earlier in front; the sealed form
+// One read's worth: a message of 64 KB with its frame's header, or the records it came in, is taken
+// at once. What is opened of it may have a record begun earlier in front; the sealed form
 // of it is longer by the TLS records' headers and tags.
-#define WORKER_SCRATCH_BYTES (64 * 1024)
+#define WORKER_SCRATCH_BYTES (68 * 1024)
 #define WORKER_OPEN_BYTES (WORKER_SCRATCH_BYTES + 16 * 1024)
 #define WORKER_SEAL_BYTES (WORKER_SCRATCH_BYTES + 4096)
 
