@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, hmac, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509.oid import NameOID
 
+from pebble import AcmeAuthority
 from processes import free_port
 
 PROBLEM = "urn:ietf:params:acme:error:"
@@ -54,7 +55,7 @@ class Refused(Exception):
         self.status, self.headers = status, headers or {}
 
 
-class AcmeCa:
+class AcmeCa(AcmeAuthority):
     """`http_port` and `tls_port` are where it looks for proofs. `refuse(path, payload)` may raise
     Refused, or return bytes to send as they are. `seen` holds (path, protected header, payload) of each
     request."""
@@ -88,24 +89,6 @@ class AcmeCa:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
-
-    def acme(self, state_dir, **keys):
-        """The `acme:` section for it."""
-        return {
-            "email": "me@example.com",
-            "agree_tos": True,
-            "directory": self.directory,
-            "ca_file": str(self.authority.ca),
-            "state_dir": str(state_dir),
-            **keys,
-        }
-
-    def listen(self, gate):
-        """The `listen:` entries of a gateway that it can reach."""
-        return [
-            {"address": f"127.0.0.1:{self.tls_port}", "tls": True},
-            {"address": f"127.0.0.1:{self.http_port}"},
-        ]
 
     def payloads(self, path):
         """What was posted to a path."""

@@ -14,7 +14,30 @@ import pytest
 from processes import Process, free_port, wait_until
 
 
-class Pebble:
+class AcmeAuthority:
+    """What a gateway must be told to get its certificates from one; `directory`, `authority` (who
+    issued the server's own certificate), and the ports it comes to are set by each kind."""
+
+    def acme(self, state_dir, **keys):
+        """The `acme:` section for it."""
+        return {
+            "email": "me@example.com",
+            "agree_tos": True,
+            "directory": self.directory,
+            "ca_file": str(self.authority.ca),
+            "state_dir": str(state_dir),
+            **keys,
+        }
+
+    def listen(self, gate):
+        """The `listen:` entries of a gateway that it can reach."""
+        return [
+            {"address": f"127.0.0.1:{self.tls_port}", "tls": True},
+            {"address": f"127.0.0.1:{self.http_port}"},
+        ]
+
+
+class Pebble(AcmeAuthority):
     """`http_port` and `tls_port` are where it looks for proofs, instead of 80 and 443; `dns_server`
     is asked for names, instead of its own."""
 
@@ -75,24 +98,6 @@ class Pebble:
     @property
     def directory(self):
         return f"https://localhost:{self.port}/dir"
-
-    def acme(self, state_dir, **keys):
-        """The `acme:` section for it."""
-        return {
-            "email": "me@example.com",
-            "agree_tos": True,
-            "directory": self.directory,
-            "ca_file": str(self.authority.ca),
-            "state_dir": str(state_dir),
-            **keys,
-        }
-
-    def listen(self, gate):
-        """The `listen:` entries of a gateway that Pebble can reach."""
-        return [
-            {"address": f"127.0.0.1:{self.tls_port}", "tls": True},
-            {"address": f"127.0.0.1:{self.http_port}"},
-        ]
 
     def root(self, number=0):
         """The root of the certificates it gives, as PEM; another one each time it starts."""
