@@ -30,14 +30,17 @@ SANITIZER = _sanitizer()
 PATIENCE_S = int(os.environ.get("RINGWAY_PATIENCE_S", 60 if SANITIZER else 20))
 
 
+# Below the range that the kernel picks clients' ports from, so that no connection takes one before
+# the program does. Of several processes that run tests each has its own.
+_process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = range(20000 + _process, 32000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))
 _ports_given = set()
 
 
 def free_port():
-    """A TCP port nobody listens on and nobody was given before; from below the range that the
-    kernel picks clients' ports from, so that no connection takes it before the program does."""
+    """A TCP port nobody listens on and nobody was given before."""
     while True:
-        port = random.randint(20000, 31999)
+        port = random.choice(_ports)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             if port not in _ports_given:

@@ -20,7 +20,7 @@ import peers
 import pytest
 import websockets
 
-from processes import PATIENCE_S, PROGRAM, SANITIZER, Process, free_port, wait_until
+from processes import PATIENCE_S, PROGRAM, ROOT, SANITIZER, Process, free_port, wait_until
 from wire import BINARY, CLOSE, PING, PONG, close_frame, frame, open_websocket, switch_protocols
 
 BENCH = PROGRAM.with_name("ringway-bench")
@@ -435,7 +435,7 @@ http {{
 @pytest.fixture
 def nginx(bench_echo, certificate, tmp_path):
     """nginx with TLS in front of our backend."""
-    peers_folder = BENCH.resolve().parent.parent / ".deps" / "peers" / "usr" / "sbin"
+    peers_folder = ROOT / ".deps" / "peers" / "usr" / "sbin"
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:{peers_folder}")
     if not program:
         pytest.skip("no nginx here (Debian package nginx, or ./dev bench)")

@@ -223,6 +223,8 @@ def test_idle_connections_are_closed_at_once(gateway, backend, client):
         assert wire.read_response().status == 200
     wires.append(client(gate.plain_port))  # has not said anything yet
     wires.append(client(gate.port))  # nor begun its handshake
+    # What comes in while it drains is served, and so waited for.
+    wait_until(lambda: gate.status()["connections"] == len(wires), "all to be accepted")
     begin = time.monotonic()
     gate.process.send_signal(signal.SIGTERM)
     for wire in wires:
