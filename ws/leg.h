@@ -15,7 +15,7 @@
 //
 // Receiving has two ways, chosen by what arrives:
 //   messages  multishot receive into provided buffers: the cheapest for small messages
-//   bulk      multishot poll and direct reads of 64 KB: the cheapest for large ones, and exact, so
+//   bulk      multishot poll and direct reads of 68 KB: the cheapest for large ones, and exact, so
 //             that a paused leg leaves the bytes in the socket; a splice (ws/splice.h) moves what
 //             is larger still without reading it
 // A leg starts in bulk; an owner allows messages (the relay does), and the leg changes over by
