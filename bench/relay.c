@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { FLUSH_PARTS = 16 };
+enum { FLUSH_PARTS = 16, RETRY_MS = 100 };
 
 struct relay_side {
     struct relay_conn *conn;
@@ -35,6 +35,7 @@ struct relay_conn {
 };
 
 static void accept_done(struct op *op, int result, uint8_t *buffer);
+static void retry_fired(struct timer *timer);
 static void connect_done(struct op *op, int result, uint8_t *buffer);
 static void rx_done(struct op *op, int result, uint8_t *buffer);
 static void tx_done(struct op *op, int result, uint8_t *buffer);
@@ -47,6 +48,7 @@ static void conn_join(struct relay_conn *conn);
 void relay_server_start(struct relay_server *server, struct worker *worker) {
     server->worker = worker;
     server->accept.done = accept_done;
+    server->retry.fired = retry_fired;
     ring_accept(worker->ring, &server->accept, server->listener);
 }
 
@@ -103,10 +105,20 @@ static void conn_start(struct relay_server *server, int fd) {
 static void accept_done(struct op *op, int result, uint8_t *buffer) {
     (void)buffer;
     struct relay_server *server = container_of(op, struct relay_server, accept);
+    struct worker *worker = server->worker;
     if (result >= 0)
         conn_start(server, result);
-    if (!op->submitted)
-        ring_accept(server->worker->ring, op, server->listener);
+    if (op->submitted)
+        return;
+    if (result >= 0)
+        ring_accept(worker->ring, op, server->listener);
+    else // no descriptor or no memory: there may be some soon
+        timer_set(&worker->timers, &server->retry, worker->now_ms + RETRY_MS);
+}
+
+static void retry_fired(struct timer *timer) {
+    struct relay_server *server = container_of(timer, struct relay_server, retry);
+    ring_accept(server->worker->ring, &server->accept, server->listener);
 }
 
 static void connect_done(struct op *op, int result, uint8_t *buffer) {

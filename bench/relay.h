@@ -15,6 +15,7 @@ struct relay_server {
     int listener;
     struct sockaddr_storage backend;
     struct op accept;
+    struct timer retry; // accepts again after a failure
     struct relay_conn *conns;
 };
 
