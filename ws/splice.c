@@ -90,7 +90,7 @@ static bool tell(struct splice *splice, size_t moved) {
     return over || source->closing || !source->splice;
 }
 
-enum splice_verdict splice_move(struct splice *splice) {
+enum splice_verdict splice_move(struct splice *splice, size_t *moved) {
     struct leg *source = splice->source;
     if (splice->held == 0) {
         size_t part = splice->left < PIPE_BYTES ? (size_t)splice->left : PIPE_BYTES;
@@ -103,9 +103,10 @@ enum splice_verdict splice_move(struct splice *splice) {
         }
         splice->held = (size_t)n;
     }
-    size_t moved = pipe_drain(splice);
+    size_t n = pipe_drain(splice);
+    *moved += n;
     bool blocked = splice->held > 0;
-    if (tell(splice, moved))
+    if (tell(splice, n))
         return SPLICE_OVER;
     return blocked ? SPLICE_BLOCKED : SPLICE_MOVED;
 }

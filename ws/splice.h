@@ -45,8 +45,9 @@ enum splice_verdict {
     SPLICE_OVER,    // it has ended: read as always
 };
 
-// Moves one pipeful at most and tells the source's owner, who may do anything: look at `closing`.
-enum splice_verdict splice_move(struct splice *splice);
+// Moves one pipeful at most, adds what the sink took to `*moved`, and tells the source's owner, who
+// may do anything: look at `closing`.
+enum splice_verdict splice_move(struct splice *splice, size_t *moved);
 
 // The sink has room: moves on what is in the pipe. False: it is full again, or broken.
 bool splice_drain(struct splice *splice);
