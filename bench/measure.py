@@ -106,6 +106,8 @@ def load_result(load, timeout_s, server=None):
     if not output.startswith("{"):
         raise Failure(f"no result: {errors.strip()[-200:]}")
     result = json.loads(output)
+    if result["failures"] and server:
+        server.check_dying()
     if result["failures"]:
         raise Failure(", ".join(f"{count['count']} × {kind} (first: {count['first']})"
                                 for kind, count in result["failures"].items()))

@@ -3,6 +3,7 @@
 with a configuration filled in from a template. What goes wrong with one is a Failure, which says
 what happened and ends nothing else."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -12,6 +13,8 @@ import time
 
 GATEWAY_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 START_TIMEOUT_S, STOP_TIMEOUT_S = 15, 15
+# From a dying server's last reset to its end.
+DEATH_TIMEOUT_S = 1
 
 
 class Failure(Exception):
@@ -51,6 +54,12 @@ class Server:
         if status is not None:
             how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
             raise Failure(f"ended {how}{self.last_words()}")
+
+    def check_dying(self):
+        """check() for when its clients failed: a server that dies resets them before it has ended."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(DEATH_TIMEOUT_S)
+        self.check()
 
     def last_words(self):
         lines = self.log.read_text(errors="replace").split("\n")
