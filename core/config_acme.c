@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/address.h"
+#include "core/config_check.h"
 #include "core/config_files.h"
 
 #define LETSENCRYPT "https://acme-v02.api.letsencrypt.org/directory"
@@ -19,7 +20,8 @@ static void authority_check(struct config_reader *reader, const struct yaml_node
                             struct conf_authority *authority);
 static void providers_check(struct config_reader *reader, const struct yaml_node *section);
 static void limits_set(struct conf_acme *acme);
-static void site_check(struct config_reader *reader, struct conf_site *site);
+static bool site_check(struct config_reader *reader, struct conf_site *site);
+static void unused_warn(struct config_reader *reader, struct conf_pos pos);
 
 void config_acme_check(struct config_reader *reader) {
     struct config *config = reader->config;
@@ -37,8 +39,12 @@ void config_acme_check(struct config_reader *reader) {
         limits_set(acme);
         providers_check(reader, section);
     }
+    bool used = false;
     for (size_t i = 0; i < config->site_count; i++)
-        site_check(reader, &config->sites[i]);
+        used |= site_check(reader, &config->sites[i]);
+    // What is wrong elsewhere may be the listener or the site that it is for.
+    if (acme->enabled && !used && reader->problems->errors == 0)
+        unused_warn(reader, section->pos);
 }
 
 static void file_check(struct config_reader *reader, const struct yaml_node *section,
@@ -131,9 +137,10 @@ static void hosts_choose(struct config_reader *reader, struct conf_site *site);
 static void certificate_add(struct config_reader *reader, struct conf_site *site,
                             enum acme_key_kind key_kind);
 
-static void site_check(struct config_reader *reader, struct conf_site *site) {
+// Returns whether the site is one that ACME is for.
+static bool site_check(struct config_reader *reader, struct conf_site *site) {
     if (!site_is_managed(reader, site))
-        return;
+        return false;
     if (site->acme_challenge == ACME_CHALLENGE_DNS_01)
         provider_need(reader, site);
     hosts_choose(reader, site);
@@ -142,13 +149,7 @@ static void site_check(struct config_reader *reader, struct conf_site *site) {
         certificate_add(reader, site, ACME_KEY_ECDSA);
     if (site->acme_host_count > 0 && keys != ACME_KEYS_ECDSA)
         certificate_add(reader, site, ACME_KEY_RSA);
-}
-
-static bool has_tls_listener(const struct config *config) {
-    for (size_t i = 0; i < config->listen_count; i++)
-        if (config->listens[i].kind == LISTEN_TLS)
-            return true;
-    return false;
+    return true;
 }
 
 static bool site_is_managed(struct config_reader *reader, const struct conf_site *site) {
@@ -160,7 +161,7 @@ static bool site_is_managed(struct config_reader *reader, const struct conf_site
                      site->name);
         return false;
     }
-    if (!config->acme.enabled || !has_tls_listener(config))
+    if (!config->acme.enabled || !config_has_tls_listener(config))
         return false;
     if (site->certificate_count > 0 && site->acme_named)
         problems_add(reader->problems, PROBLEM_ERROR, site->pos,
@@ -175,6 +176,15 @@ static void provider_need(struct config_reader *reader, const struct conf_site *
                      "tls.acme of \"%.64s\" is dns-01, which needs a way to set DNS records: add "
                      "hook, cloudflare or rfc2136 to \"acme\"",
                      site->name);
+}
+
+static void unused_warn(struct config_reader *reader, struct conf_pos pos) {
+    problems_add(reader->problems, PROBLEM_WARNING, pos, "acme: %s, or remove \"acme\"",
+                 config_has_tls_listener(reader->config)
+                     ? "no site needs a certificate from it; add tls: {acme: auto} to those that "
+                       "are to have one"
+                     : "no listener has TLS, so it gets no certificates; add tls: true to a "
+                       "listener, for example {address: \":443\", tls: true}");
 }
 
 static bool is_wildcard(const char *host) {

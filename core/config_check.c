@@ -179,24 +179,39 @@ static void upstream_unknown(struct config_reader *reader, const struct conf_rou
                      route->upstream_name, route->upstream_name);
 }
 
+static bool any_site_has_certificate(const struct config *config);
+
 // Whether a certificate is the right one for its site is seen when it is loaded; here, only whether
-// there is any.
+// there is any. What ACME leaves out has been warned of, and gets another site's, if there is one.
 static void certificates_check(struct config_reader *reader) {
     const struct config *config = reader->config;
-    bool any_tls = false;
-    for (size_t i = 0; i < config->listen_count; i++)
-        any_tls |= config->listens[i].kind == LISTEN_TLS;
-    if (!any_tls || config->certificate_count > 0 || yaml_map_find(reader->root, "acme"))
+    bool has_acme = yaml_map_find(reader->root, "acme");
+    if (!config_has_tls_listener(config) || config->certificate_count > 0 ||
+        (has_acme && (!config->acme.enabled || any_site_has_certificate(config))))
         return;
     for (size_t i = 0; i < config->site_count; i++) {
         const struct conf_site *site = &config->sites[i];
-        if (site->certificate_count == 0 && !site->acme_named)
+        if (site->certificate_count == 0 && (has_acme || !site->acme_named))
             problems_add(reader->problems, PROBLEM_ERROR, site->pos,
                          "the site \"%.64s\" has no certificate, and there is a listener with TLS; "
                          "add tls: {certificate: cert.pem, key: key.pem} here, or \"certificates\" "
                          "at the top level",
                          site->name);
     }
+}
+
+bool config_has_tls_listener(const struct config *config) {
+    for (size_t i = 0; i < config->listen_count; i++)
+        if (config->listens[i].kind == LISTEN_TLS)
+            return true;
+    return false;
+}
+
+static bool any_site_has_certificate(const struct config *config) {
+    for (size_t i = 0; i < config->site_count; i++)
+        if (config->sites[i].certificate_count > 0 || config->sites[i].managed_count > 0)
+            return true;
+    return false;
 }
 
 static bool has_listener(const struct config *config, const struct sockaddr *address) {

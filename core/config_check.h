@@ -10,4 +10,7 @@
 // Completes and checks the configuration that has been read.
 void config_check(struct config_reader *reader);
 
+// Whether any of the listeners has TLS. After those have been read, or implied.
+bool config_has_tls_listener(const struct config *config);
+
 #endif

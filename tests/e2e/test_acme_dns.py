@@ -238,15 +238,19 @@ def check(tmp_path, acme, sites):
 
 @pytest.mark.parametrize("acme,host,kind,code,expected", [
     ({}, HOST, "dns-01", 1, "add hook, cloudflare or rfc2136"),
-    ({}, "*.example.com", "auto", 0, 'will not hold "*.example.com": a wildcard needs dns-01'),
-    ({"hook": "/bin/true"}, "*.example.com", "http-01", 0, "a wildcard needs tls.acme: dns-01"),
-    ({"hook": "/bin/true"}, "192.0.2.1", "dns-01", 0, "DNS cannot show that an address is yours"),
+    ({}, "*.example.com", "auto", 1, 'will not hold "*.example.com": a wildcard needs dns-01'),
+    ({"hook": "/bin/true"}, "*.example.com", "http-01", 1, "a wildcard needs tls.acme: dns-01"),
+    ({"hook": "/bin/true"}, "192.0.2.1", "dns-01", 1, "DNS cannot show that an address is yours"),
     ({"hook": "/bin/true"}, "*.example.com", "auto", 0, None),
     ({}, "*.example.com", "dns-persist-01", 0, None),
     ({"hook": "/no/such"}, HOST, "dns-01", 1, "no program that can be run"),
     ({"hook": "/bin/true", "cloudflare": {}}, HOST, "dns-01", 1, "remove one of them"),
 ])  # fmt: skip
 def test_check_names_the_fix(tmp_path, acme, host, kind, code, expected):
+    """What leaves the only site without a certificate is an error; beside another it is none."""
     done, said = check(tmp_path, acme, {host: site(kind)})
     assert done == code, said
     assert expected in said if expected else "will not hold" not in said
+    if expected and "needs dns-01" in expected:
+        done, said = check(tmp_path, acme, {host: site(kind), HOST: site("http-01")})
+        assert (done, expected in said) == (0, True), said

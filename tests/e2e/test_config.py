@@ -152,6 +152,14 @@ def test_certificates_are_looked_into(write, authority):
         assert any(found[0] == 4 and re.search(says, found[3]) for found in findings), findings
 
 
+def test_acme_that_gets_nothing_is_warned_about(write):
+    plain = GOOD.replace(", tls: true", "").replace("    tls: {certificate: CERT, key: KEY}\n", "")
+    code, findings = check(write("acme: {agree_tos: true}\n" + plain))
+    (line, column, kind, text), = findings
+    assert (code, line, column, kind) == (0, 1, 7, "warning")
+    assert re.search(r"no listener has TLS.*tls: true.*or remove", text), text
+
+
 def test_duplicate_host(write):
     text = GOOD + "  A.TEST:\n    routes: {/: {respond: x}}\n"
     code, findings = check(write(text))

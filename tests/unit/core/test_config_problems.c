@@ -253,6 +253,19 @@ static const struct problem_case errors[] = {
     {"acme: {agree_tos: true}\n"
      "sites:\n  a.example: {tls: {acme: dns-01}, routes: {/: {respond: x}}}\n",
      3, 3, "add hook, cloudflare or rfc2136 to \"acme\""},
+    {"sites: {a.example: {routes: {/: {respond: x}}}}\n", 1, 9,
+     "\"a.example\" has no certificate, and there is a listener with TLS; add tls: {certificate"},
+};
+
+// A listener with TLS, and nothing that ACME can get for it; the error comes beside the warning.
+static const struct problem_case uncertified_errors[] = {
+    {"acme: {agree_tos: true}\nsites: {\"*\": {routes: {/: {respond: x}}}}\n", 2, 9,
+     "the site \"*\" has no certificate, and there is a listener with TLS"},
+    {"acme: {agree_tos: true}\nsites: {\"*.a.example\": {routes: {/: {respond: x}}}}\n", 2, 9,
+     "the site \"*.a.example\" has no certificate, and there is a listener with TLS"},
+    {"acme: {agree_tos: true}\n"
+     "sites: {\"*\": {tls: {acme: http-01}, routes: {/: {respond: x}}}}\n",
+     2, 9, "the site \"*\" has no certificate, and there is a listener with TLS"},
 };
 
 // What nothing acts on yet is checked all the same; the error comes beside the note.
@@ -277,6 +290,20 @@ static const struct problem_case warnings[] = {
     {TOP("upstreams: {app: {servers: [\"app:80\"]}}"), 3, 13, "no route uses the upstream \"app\""},
     {TOP("admin: {listen: \"10.0.0.1:9180\"}"), 3, 17, "\"10.0.0.1:9180\" is not only for this"},
     {TOP("admin: {listen: \":9180\"}"), 3, 17, "admin: \":9180\" is not only for this machine"},
+    {TOP("acme: {agree_tos: true}"), 3, 7,
+     "acme: no listener has TLS, so it gets no certificates; add tls: true to a listener, for "
+     "example {address: \":443\", tls: true}, or remove \"acme\""},
+    {"listen: [{address: \":80\"}]\nacme: {agree_tos: true}\n"
+     "sites: {a.example: {tls: {acme: auto}, routes: {/: {respond: x}}}}\n",
+     2, 7, "acme: no listener has TLS"},
+    {"acme: {agree_tos: true}\n"
+     "sites: {a.example: {tls: {certificate: /etc/passwd}, routes: {/: {respond: x}}}}\n",
+     1, 7,
+     "acme: no site needs a certificate from it; add tls: {acme: auto} to those that are to have "
+     "one, or remove \"acme\""},
+    {"acme: {agree_tos: true}\n"
+     "sites:\n  a.example: {routes: {/: {respond: x}}}\n  \"*\": {routes: {/: {respond: x}}}\n",
+     4, 3, "no authority gives a certificate for \"*\""},
 };
 
 static const struct problem_case notes[] = {
@@ -319,6 +346,11 @@ END_TEST
 
 START_TEST(what_is_not_active_yet_is_checked_as_well) {
     case_check(&later_errors[_i], PROBLEM_ERROR, 2, 1);
+}
+END_TEST
+
+START_TEST(tls_with_nothing_to_certify_is_an_error) {
+    case_check(&uncertified_errors[_i], PROBLEM_ERROR, 2, 1);
 }
 END_TEST
 
@@ -379,6 +411,8 @@ int main(void) {
     TCase *tcase = tcase_create("config_problems");
     tcase_add_loop_test(tcase, an_error_is_told_once_and_at_its_place, 0, COUNT(errors));
     tcase_add_loop_test(tcase, what_is_not_active_yet_is_checked_as_well, 0, COUNT(later_errors));
+    tcase_add_loop_test(tcase, tls_with_nothing_to_certify_is_an_error, 0,
+                        COUNT(uncertified_errors));
     tcase_add_loop_test(tcase, a_warning_refuses_nothing, 0, COUNT(warnings));
     tcase_add_loop_test(tcase, what_is_not_active_yet_is_noted, 0, COUNT(notes));
     tcase_add_test(tcase, every_problem_is_told_in_the_order_of_the_file);
