@@ -207,6 +207,8 @@ size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context) 
             .failures = record->failures,
             .error = record->error,
             .next_at = due > watched->held_until ? due : watched->held_until,
+            .window_start = record->window.start,
+            .window_end = record->window.end,
         };
         each(context, &report);
     }

@@ -39,11 +39,12 @@ struct acme_report {
     const char *site;
     const char *key; // "ecdsa" or "rsa": a site may have one of each
     enum acme_progress progress;
-    time_t not_after;   // 0: there is no certificate yet
-    const char *issuer; // "" if it is not known
-    unsigned failures;  // in a row, since it came
-    const char *error;  // the last one, with what to do about it; "": none
-    time_t next_at;     // the next attempt; 0: as soon as possible
+    time_t not_after;                // 0: there is no certificate yet
+    const char *issuer;              // "" if it is not known
+    unsigned failures;               // in a row, since it came
+    const char *error;               // the last one, with what to do about it; "": none
+    time_t next_at;                  // the next attempt; 0: as soon as possible
+    time_t window_start, window_end; // suggested by the authority (RFC 9773); 0: nothing is
 };
 
 typedef void acme_report_fn(void *context, const struct acme_report *report);

@@ -5,6 +5,7 @@
 #include "app/metrics.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <utlist.h>
 
@@ -160,14 +161,27 @@ static double next_attempt_of(const struct report_acme *acme) {
     return (double)acme->next_at;
 }
 
+// No series where nothing is suggested: as a time, 0 would be long ago.
+static double window_start_of(const struct report_acme *acme) {
+    return acme->window_start > 0 ? (double)acme->window_start : NAN;
+}
+
+static double window_end_of(const struct report_acme *acme) {
+    return acme->window_start > 0 ? (double)acme->window_end : NAN;
+}
+
+// One series for each certificate that `number_of` has a number for.
 static void acme_write(const struct report *report, const char *name, const char *help,
                        acme_number *number_of, FILE *out) {
     head(out, name, "gauge", help);
     for (size_t i = 0; i < report->config->site_count; i++) {
         const struct report_acme *acme;
         LL_FOREACH(report->sites[i].acme, acme) {
+            double number = number_of(acme);
+            if (isnan(number))
+                continue;
             site_begin(out, name, &report->sites[i]);
-            fprintf(out, ",key=\"%s\"} %.17g\n", acme->key, number_of(acme));
+            fprintf(out, ",key=\"%s\"} %.17g\n", acme->key, number);
         }
     }
 }
@@ -184,6 +198,12 @@ static void sites_write(const struct report *report, FILE *out) {
     acme_write(report, "ringway_acme_next_attempt_timestamp_seconds",
                "when a certificate of a site is asked for next, Unix time; 0: as soon as possible",
                next_attempt_of, out);
+    acme_write(report, "ringway_acme_suggested_window_start_timestamp_seconds",
+               "from when on the authority suggests to renew (RFC 9773), Unix time",
+               window_start_of, out);
+    acme_write(report, "ringway_acme_suggested_window_end_timestamp_seconds",
+               "until when the authority suggests to renew (RFC 9773), Unix time", window_end_of,
+               out);
 }
 
 void metrics_write(const struct report *report, FILE *out) {

@@ -135,6 +135,8 @@ static void acme_copy(void *context, const struct acme_report *from) {
         .failures = from->failures,
         .error = arena_copy(report->arena, from->error, strlen(from->error)),
         .next_at = from->next_at,
+        .window_start = from->window_start,
+        .window_end = from->window_end,
     };
     LL_APPEND(report->sites[at].acme, entry);
 }

@@ -53,9 +53,10 @@ struct report_acme {
     const char *key; // "ecdsa", "rsa"
     enum acme_progress progress;
     bool has_certificate;
-    unsigned failures; // in a row
-    const char *error; // the last one, with what to do about it; "": none
-    time_t next_at;    // the next attempt; 0: as soon as possible
+    unsigned failures;               // in a row
+    const char *error;               // the last one, with what to do about it; "": none
+    time_t next_at;                  // the next attempt; 0: as soon as possible
+    time_t window_start, window_end; // suggested by the authority (RFC 9773); 0: nothing is
     struct report_acme *next;
 };
 

@@ -3,6 +3,7 @@
 what to do about it, the certificate."""
 
 import time
+from datetime import datetime, timezone
 
 import pytest
 
@@ -12,6 +13,7 @@ from test_admin import ask, labelled, metrics, status
 
 EXPIRY = "ringway_certificate_not_after_timestamp_seconds"
 NEXT = "ringway_acme_next_attempt_timestamp_seconds"
+WINDOW = "ringway_acme_suggested_window_{}_timestamp_seconds"
 
 
 @pytest.mark.tsan
@@ -51,3 +53,24 @@ def test_from_the_placeholder_to_the_certificate(gateway, pebble, state):
     assert "error" not in shown["acme"][0] and shown["acme"][0]["has_certificate"]
     page = ask(admin, "/status").body.decode()
     assert "placeholder" not in page and "has failed" not in page
+
+
+@pytest.mark.parametrize("suggests", [True, False], ids=["suggested", "not suggested"])
+def test_the_suggested_window_is_a_metric(gateway, acme_ca, state, suggests):
+    start = int(time.time()) + 86400
+    window = [datetime.fromtimestamp(start + later, timezone.utc) for later in (0, 7200)]
+    server = acme_ca(window=(lambda certificate: window) if suggests else None)
+    admin = free_port()
+    acme_gateway(gateway, server, state, {HOST: site()}, admin={"listen": f"127.0.0.1:{admin}"})
+    labels = {"site": HOST, "key": "ecdsa"}
+    wait_until(lambda: labelled(metrics(admin), EXPIRY, site=HOST, self_signed="false"), "issued")
+
+    def shown():
+        samples = metrics(admin)
+        return [labelled(samples, WINDOW.format(end), **labels) for end in ("start", "end")]
+
+    if suggests:
+        wait_until(lambda: shown() == [[start], [start + 7200]], "the window in the metrics")
+        assert start <= labelled(metrics(admin), NEXT, **labels)[0] <= start + 7200
+    else:
+        assert shown() == [[], []]

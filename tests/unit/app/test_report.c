@@ -102,6 +102,24 @@ START_TEST(no_series_comes_twice) {
 }
 END_TEST
 
+START_TEST(a_window_that_nobody_suggested_is_no_series) {
+    struct report report;
+    report_make(&report);
+    struct report_acme rsa = {.key = "rsa"}, ecdsa = {.key = "ecdsa", .next = &rsa};
+    ecdsa.window_start = NOW, ecdsa.window_end = NOW + 7200;
+    report.sites[0].acme = &ecdsa;
+    char *text;
+    write_to(&text, &report, metrics_write);
+    assert_has(text,
+               "window_start_timestamp_seconds{site=\"a.example\",key=\"ecdsa\"} 1800000000\n");
+    assert_has(text, "window_end_timestamp_seconds{site=\"a.example\",key=\"ecdsa\"} 1800007200\n");
+    assert_lacks(text, "window_start_timestamp_seconds{site=\"a.example\",key=\"rsa\"}");
+    assert_lacks(text, "window_end_timestamp_seconds{site=\"a.example\",key=\"rsa\"}");
+    assert_has(text, "next_attempt_timestamp_seconds{site=\"a.example\",key=\"rsa\"} 0\n");
+    free(text);
+}
+END_TEST
+
 START_TEST(the_page_is_escaped) {
     struct report report;
     const char *names[] = {EVIL, "b", "c", "d", "e", "f"};
@@ -139,6 +157,7 @@ int main(void) {
     TCase *tcase = tcase_create("report");
     tcase_add_test(tcase, labels_are_escaped);
     tcase_add_test(tcase, no_series_comes_twice);
+    tcase_add_test(tcase, a_window_that_nobody_suggested_is_no_series);
     tcase_add_test(tcase, the_page_is_escaped);
     tcase_add_test(tcase, json_is_json);
     suite_add_tcase(suite, tcase);
