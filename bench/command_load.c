@@ -5,7 +5,6 @@
 #include "bench/options.h"
 #include "bench/report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -308,12 +307,14 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
     return false;
 }
 
-static bool is_clean(const struct load_stats *stats) {
-    return stats->opened > 0 && stats->unanswered == 0 && failure_total(&stats->failures) == 0;
+static bool is_clean(const struct load_result *result) {
+    const struct load_stats *stats = &result->stats;
+    return result->seconds > 0 && stats->opened > 0 && stats->unanswered == 0 &&
+           failure_total(&stats->failures) == 0;
 }
 
 // Plays what the settings say and reports it.
-static int run(struct load_settings *settings, const char *json_path) {
+static int run(struct load_settings *settings, struct report *report) {
     char why[300];
     struct load_plan *plan = &settings->plan;
     if (!target_resolve(&plan->target, why, sizeof why) ||
@@ -323,19 +324,14 @@ static int run(struct load_settings *settings, const char *json_path) {
     if (!result)
         return run_error("out of memory");
     wolfSSL_Init();
-    int code = EXIT_FAILURE;
-    if (!load_run(settings, result, why, sizeof why)) {
+    bool is_good = load_run(settings, result, why, sizeof why) &&
+                   report_write(report, settings, result, why, sizeof why);
+    if (!is_good)
         run_error(why);
-    } else {
-        code = is_clean(&result->stats) ? EXIT_SUCCESS : EXIT_FAILURE;
-        if (!report_write(json_path, settings, result)) {
-            fprintf(stderr, "ringway-bench: %s: %s\n", json_path, strerror(errno));
-            code = EXIT_FAILURE;
-        }
-    }
+    is_good = is_good && is_clean(result);
     wolfSSL_Cleanup();
     free(result);
-    return code;
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int command_load(int argc, char **argv) {
@@ -348,7 +344,7 @@ int command_load(int argc, char **argv) {
                                        .timeout_ms = 10000,
                                        .threads = 1,
                                        .mode = -1};
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (options_want_help(argc, argv)) {
         help();
         return EXIT_SUCCESS;
     }
@@ -360,7 +356,14 @@ int command_load(int argc, char **argv) {
     if (!fields)
         return usage_error(why);
     settings.plan.fields = fields;
-    int code = run(&settings, arguments.json_path);
+    struct report report;
+    int code = EXIT_FAILURE;
+    if (report_open(&report, arguments.json_path, why, sizeof why)) {
+        code = run(&settings, &report);
+        report_close(&report);
+    } else {
+        run_error(why);
+    }
     free(fields);
     return code;
 }

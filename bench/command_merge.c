@@ -5,7 +5,6 @@
 #include "bench/report.h"
 #include "bench/result_read.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +67,7 @@ int command_merge(int argc, char **argv) {
     char why[400];
     const char *paths[OPERANDS_MAX];
     struct merge_arguments arguments = {0};
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (options_want_help(argc, argv)) {
         help();
         return EXIT_SUCCESS;
     }
@@ -79,15 +78,16 @@ int command_merge(int argc, char **argv) {
         return fail(EXIT_USAGE, "which files? See ringway-bench merge --help");
     struct load_settings settings = {0};
     struct load_result *sum = calloc(1, sizeof *sum);
+    struct report report = {0};
+    bool is_good = sum;
     if (!sum)
-        return fail(EXIT_FAILURE, "out of memory");
-    bool is_good = true;
+        snprintf(why, sizeof why, "out of memory");
     for (int i = 0; i < count && is_good; i++)
         is_good = merge_file(paths[i], &settings, sum, why, sizeof why);
-    if (is_good && !report_write(arguments.json_path, &settings, sum)) {
-        snprintf(why, sizeof why, "%s: %s", arguments.json_path, strerror(errno));
-        is_good = false;
-    }
+    // Only now: the sum may go to one of the files it was read from.
+    is_good = is_good && report_open(&report, arguments.json_path, why, sizeof why) &&
+              report_write(&report, &settings, sum, why, sizeof why);
+    report_close(&report);
     free(sum);
     return is_good ? EXIT_SUCCESS : fail(EXIT_FAILURE, why);
 }

@@ -73,7 +73,7 @@ int command_serve(int argc, char **argv) {
     char why[300];
     struct serve_arguments arguments = {.listen = "127.0.0.1:9001", .threads = 1};
     struct serve_settings settings;
-    if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (options_want_help(argc, argv)) {
         help();
         return EXIT_SUCCESS;
     }

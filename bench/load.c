@@ -13,11 +13,15 @@
 
 enum {
     THREADS_MAX = 256,
-    POLL_MS = 5,       // how often the main thread looks while it waits
-    LIVE_MS = 500,     // how often the live line changes
-    LINES_MS = 1000,   // how often a log gets one
-    SETTLE_MS = 100,   // from RUN to the first message: by then every thread has noticed
-    SPARE_FILES = 128, // descriptors of this program that are no connections
+    POLL_MS = 5,     // how often the main thread looks while it waits
+    LIVE_MS = 500,   // how often the live line changes
+    LINES_MS = 1000, // how often a log gets one
+    SETTLE_MS = 100, // from RUN to the first message: by then every thread has noticed
+    // Descriptors of this program that are no connections: of each thread, and of all, with room
+    // for a few that it was started with. In a storm some more are not quite closed yet.
+    FILES_EACH_THREAD = 4,
+    FILES_OF_ALL = 16,
+    FILES_SPARE = 128,
 };
 
 // Counters of all threads at one moment.
@@ -45,6 +49,7 @@ static void on_interrupt(int signal_number) {
     interrupted = 1;
 }
 
+static bool files_suffice(const struct load_plan *plan, char *why, size_t why_size);
 static bool loaders_start(struct load *load, char *why, size_t why_size);
 static void ramp(struct load *load);
 static bool is_pointless(const struct load *load);
@@ -62,23 +67,40 @@ bool load_run(const struct load_settings *settings, struct load_result *result, 
     load->began_ns = clock_now_ns();
     *result = (struct load_result){.memory_idle = process_memory_take(&settings->server)};
     uint64_t server_before_ns = process_cpu_ns(&settings->server);
-    process_files_allow(settings->plan.connections + SPARE_FILES);
     pattern_init();
-    struct sigaction action = {.sa_handler = on_interrupt};
+    // A second one ends the program at once, whatever the first is still waiting for.
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 
-    bool has_begun = loaders_start(load, why, why_size);
+    bool has_begun =
+        files_suffice(&settings->plan, why, why_size) && loaders_start(load, why, why_size);
     if (has_begun)
         ramp(load);
-    if (has_begun && !is_pointless(load))
+    if (has_begun && !interrupted && !is_pointless(load))
         window(load, result);
+    result->interrupted = interrupted;
     stop(load, result);
     uint64_t server_after_ns = process_cpu_ns(&settings->server);
     if (server_after_ns >= server_before_ns)
         result->server_cpu_s = (double)(server_after_ns - server_before_ns) / (double)NS_PER_S;
     free(load);
     return has_begun;
+}
+
+// A run that fails for want of descriptors says nothing about the server, so it does not begin.
+static bool files_suffice(const struct load_plan *plan, char *why, size_t why_size) {
+    uint64_t own = FILES_OF_ALL + FILES_EACH_THREAD * plan->threads;
+    uint64_t needed = plan->connections + own;
+    uint64_t limit = process_files_allow(needed + FILES_SPARE);
+    if (limit >= needed)
+        return true;
+    snprintf(why, why_size,
+             "%llu connections need %llu open files, and the limit (ulimit -n) is %llu, which is "
+             "enough for %llu",
+             (unsigned long long)plan->connections, (unsigned long long)needed,
+             (unsigned long long)limit, (unsigned long long)(limit > own ? limit - own : 0));
+    return false;
 }
 
 static bool loaders_start(struct load *load, char *why, size_t why_size) {
@@ -239,6 +261,8 @@ static void window(struct load *load, struct load_result *result) {
 
     struct snapshot before, after;
     wait_until(load, schedule->start_ns);
+    if (clock_now_ns() < schedule->start_ns)
+        return;
     struct core_sample cores_before = core_sample_take();
     snapshot_take(load, &before);
     wait_until(load, schedule->end_ns);
@@ -265,7 +289,6 @@ static void window(struct load *load, struct load_result *result) {
         result->server_cpu = (double)(after.server_cpu_ns - before.server_cpu_ns) / window_ns;
     result->busiest_thread = busiest_thread(load, &before, &after);
     result->cores_busy = core_busy_share(&cores_before, &cores_after);
-    result->interrupted = interrupted;
 }
 
 static void stats_merge(struct load_stats *into, const struct load_stats *from) {

@@ -28,7 +28,7 @@ struct load_result {
     struct load_stats stats; // of the whole run, all threads together
     double server_cpu_s;     // of the whole run, opening and closing included
     // Within the window:
-    double seconds;
+    double seconds; // 0: it ended before the window began, and nothing was measured
     uint64_t echoes, opened;
     struct traffic traffic;
     uint64_t open;         // connections at its end

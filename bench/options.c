@@ -43,6 +43,13 @@ static const struct option_row *row_by_letter(const struct option_row *rows, cha
     return NULL;
 }
 
+// What a number must look like, by kind.
+static const char *const kind_forms[] = {
+    [OPTION_COUNT] = "must be a whole number, without a unit",
+    [OPTION_SIZE] = "must be a size such as 500, 64K or 1M",
+    [OPTION_DURATION] = "must be a time such as 500ms, 10s or 2m",
+};
+
 static bool number_set(struct reader *reader, const struct option_row *row, const char *text) {
     uint64_t *number = (uint64_t *)((char *)reader->values + row->offset);
     enum value_verdict verdict =
@@ -52,7 +59,7 @@ static bool number_set(struct reader *reader, const struct option_row *row, cons
     if (verdict != VALUE_OK) {
         const char *advice = value_verdict_advice(verdict);
         return refuse(reader, "--%s %s: %s", row->name, text,
-                      advice ? advice : "not a value of this kind");
+                      advice ? advice : kind_forms[row->kind]);
     }
     const char *unit = row->kind == OPTION_DURATION ? " ms" : "";
     if (*number < row->min || *number > row->max)
@@ -146,6 +153,13 @@ int options_parse(const struct option_row *rows, void *values, int argc, char **
         }
     }
     return count;
+}
+
+bool options_want_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
 }
 
 void options_help(FILE *out, const struct option_row *rows) {

@@ -46,6 +46,9 @@ enum { OPERANDS_MAX = 256 };
 int options_parse(const struct option_row *rows, void *values, int argc, char **argv,
                   const char **operands, int max, char *why, size_t why_size);
 
+// Whether --help or -h stands anywhere in argv[1..]: then it is all that is asked for.
+bool options_want_help(int argc, char **argv);
+
 // A line or more for each row.
 void options_help(FILE *out, const struct option_row *rows);
 

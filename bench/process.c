@@ -61,15 +61,18 @@ uint64_t process_cpu_ns(const struct process_set *set) {
     return total_ns;
 }
 
-void process_files_allow(uint64_t wanted) {
+uint64_t process_files_allow(uint64_t wanted) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    if (limit.rlim_cur >= wanted)
+        return limit.rlim_cur;
     struct rlimit raised = {.rlim_cur = wanted, .rlim_max = wanted};
     if (wanted > limit.rlim_max && setrlimit(RLIMIT_NOFILE, &raised) == 0)
-        return;
-    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+        return wanted;
+    raised = limit;
+    raised.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
 }
 
 static void core_add(struct core_sample *sample, const char *line) {

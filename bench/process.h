@@ -34,8 +34,8 @@ uint64_t process_cpu_ns(const struct process_set *set);
 struct process_memory process_memory_take(const struct process_set *set);
 
 // Raises this process's limit of open files to `wanted`, or as far towards it as it may: to the
-// hard limit, with CAP_SYS_RESOURCE beyond it.
-void process_files_allow(uint64_t wanted);
+// hard limit, with CAP_SYS_RESOURCE beyond it. Returns the limit that holds from now on.
+uint64_t process_files_allow(uint64_t wanted);
 
 // Time that the cores this process may use have been busy and idle, of all programs, in ticks.
 struct core_sample {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/report.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -147,25 +148,8 @@ static void rates_print(FILE *out, const struct load_settings *settings,
                 rate(result->traffic.received_bytes, result) / 1e6);
 }
 
-void report_table(FILE *out, const struct load_settings *settings,
-                  const struct load_result *result) {
-    const struct load_plan *plan = &settings->plan;
-    const struct load_stats *stats = &result->stats;
-    char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
-    target_format(&plan->target, url, sizeof url);
-    fprintf(out, "%s  %s, ", url, load_mode_names[plan->mode]);
-    if (plan->mode == LOAD_STORM)
-        fprintf(out, "%" PRIu64 " clients", plan->connections);
-    else
-        fprintf(out, "%" PRIu64 " connections of %" PRIu64 ", messages of %s bytes", result->open,
-                plan->connections, plan->sizes.text);
-    fprintf(out, ", %.2f s%s\n", result->seconds, result->interrupted ? " (interrupted)" : "");
-    rates_print(out, settings, result);
-    if (plan->tls.resumes)
-        fprintf(out, "resumed     %" PRIu64 " of %" PRIu64 " TLS sessions\n", stats->resumed,
-                stats->opened);
-    latency_print(out, stats);
-    failures_print(out, stats);
+static void cpu_print(FILE *out, const struct load_settings *settings,
+                      const struct load_result *result) {
     server_print(out, settings, result);
     fprintf(out, "own CPU     %5.1f %% of a core, busiest thread %.1f %%, its cores busy %.1f %%\n",
             result->own_cpu * 100, result->busiest_thread * 100, result->cores_busy * 100);
@@ -173,6 +157,34 @@ void report_table(FILE *out, const struct load_settings *settings,
         fprintf(out,
                 "NOTE: the load generator had no CPU left: it may be what limits the rates and "
                 "latencies above. Give it more threads, or cores of its own.\n");
+}
+
+static void table_print(FILE *out, const struct load_settings *settings,
+                        const struct load_result *result) {
+    const struct load_plan *plan = &settings->plan;
+    const struct load_stats *stats = &result->stats;
+    char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
+    target_format(&plan->target, url, sizeof url);
+    fprintf(out, "%s  %s", url, load_mode_names[plan->mode]);
+    if (plan->rate > 0)
+        fprintf(out, " at %" PRIu64 "/s", plan->rate);
+    if (plan->mode == LOAD_STORM)
+        fprintf(out, ", %" PRIu64 " clients", plan->connections);
+    else
+        fprintf(out, ", %" PRIu64 " connections of %" PRIu64 ", messages of %s bytes", result->open,
+                plan->connections, plan->sizes.text);
+    fprintf(out, ", %.2f s%s\n", result->seconds, result->interrupted ? " (interrupted)" : "");
+    if (result->seconds > 0)
+        rates_print(out, settings, result);
+    else
+        fprintf(out, "nothing was measured: it ended before what is measured began\n");
+    if (plan->tls.resumes)
+        fprintf(out, "resumed     %" PRIu64 " of %" PRIu64 " TLS sessions\n", stats->resumed,
+                stats->opened);
+    latency_print(out, stats);
+    failures_print(out, stats);
+    if (result->seconds > 0)
+        cpu_print(out, settings, result);
 }
 
 // --- JSON -------------------------------------------------------------------------------------
@@ -256,8 +268,10 @@ static void json_server(FILE *out, const struct load_settings *settings,
             result->memory_idle.pss_bytes, result->memory_open.pss_bytes);
 }
 
-void report_json(FILE *out, const struct load_settings *settings,
-                 const struct load_result *result) {
+// One object. Times in microseconds, sizes in bytes; the histograms as [lower bound in ns, count]
+// of each bucket that is not empty, so that those of several runs can be added.
+static void json_print(FILE *out, const struct load_settings *settings,
+                       const struct load_result *result) {
     const struct load_plan *plan = &settings->plan;
     const struct load_stats *stats = &result->stats;
     char url[TARGET_HOST_MAX + TARGET_PATH_MAX + 16];
@@ -293,21 +307,42 @@ void report_json(FILE *out, const struct load_settings *settings,
             load_was_bottleneck(result) ? "true" : "false");
 }
 
-static bool json_write(const char *path, const struct load_settings *settings,
-                       const struct load_result *result) {
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (!out)
-        return false;
-    report_json(out, settings, result);
-    bool is_good = fflush(out) == 0 && !ferror(out);
-    if (out != stdout)
-        is_good = fclose(out) == 0 && is_good;
-    return is_good;
+// --- where it goes ----------------------------------------------------------------------------
+
+static bool is_told(const char *where, int error, char *why, size_t why_size) {
+    snprintf(why, why_size, "%s: %s", where, strerror(error));
+    return false;
 }
 
-bool report_write(const char *json_path, const struct load_settings *settings,
-                  const struct load_result *result) {
-    if (!json_path || strcmp(json_path, "-") != 0)
-        report_table(stdout, settings, result);
-    return !json_path || json_write(json_path, settings, result);
+bool report_open(struct report *report, const char *json_path, char *why, size_t why_size) {
+    bool is_stdout = json_path && strcmp(json_path, "-") == 0;
+    *report = (struct report){.shows_table = !is_stdout, .where = is_stdout ? "stdout" : json_path};
+    if (!json_path)
+        return true;
+    report->json = is_stdout ? stdout : fopen(json_path, "we");
+    return report->json || is_told(json_path, errno, why, why_size);
+}
+
+// Whether all that was written to `out` has left.
+static bool is_written(FILE *out, const char *where, char *why, size_t why_size) {
+    errno = 0;
+    if (fflush(out) == 0 && !ferror(out))
+        return true;
+    return is_told(where, errno ? errno : EIO, why, why_size);
+}
+
+bool report_write(struct report *report, const struct load_settings *settings,
+                  const struct load_result *result, char *why, size_t why_size) {
+    if (report->json)
+        json_print(report->json, settings, result);
+    bool is_good = !report->json || is_written(report->json, report->where, why, why_size);
+    if (!report->shows_table)
+        return is_good;
+    table_print(stdout, settings, result);
+    return is_good && is_written(stdout, "stdout", why, why_size);
+}
+
+void report_close(struct report *report) {
+    if (report->json && report->json != stdout)
+        fclose(report->json);
 }

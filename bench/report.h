@@ -9,16 +9,23 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-void report_table(FILE *out, const struct load_settings *settings,
-                  const struct load_result *result);
+// Where a result goes.
+struct report {
+    FILE *json;        // NULL: not asked for
+    bool shows_table;  // on stdout
+    const char *where; // JSON goes to: a path, borrowed
+};
 
-// The table to stdout, and JSON to `json_path` where one is given; "-" is stdout, instead of the
-// table. False with errno when it could not be written.
-bool report_write(const char *json_path, const struct load_settings *settings,
-                  const struct load_result *result);
+// Opens the file for JSON, where `json_path` is not NULL: before the run, whose result would be
+// lost if it could not be written. "-" is stdout, instead of the table. False with a sentence in
+// `why`.
+bool report_open(struct report *report, const char *json_path, char *why, size_t why_size);
 
-// One object. Times in microseconds, sizes in bytes; the histograms as [lower bound in ns, count]
-// of each bucket that is not empty, so that those of several runs can be added.
-void report_json(FILE *out, const struct load_settings *settings, const struct load_result *result);
+// Writes the result. False with a sentence in `why` when not all of it could be.
+bool report_write(struct report *report, const struct load_settings *settings,
+                  const struct load_result *result, char *why, size_t why_size);
+
+// Closes the file.
+void report_close(struct report *report);
 
 #endif

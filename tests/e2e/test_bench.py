@@ -5,10 +5,12 @@ not write, tells what a server does wrong, and measures honestly."""
 import asyncio
 import collections
 import contextlib
+import ctypes
 import itertools
 import json
 import os
 import pty
+import resource
 import shutil
 import signal
 import socket
@@ -387,6 +389,7 @@ def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
     (["-m", "download", "--text"], "--text does not go with"),
     (["--connect", "::1"], "HOST or HOST:PORT"),
     (["--resume=yes"], "takes no value"),
+    (["-c", "1k"], "--connections 1k: must be a whole number"),
 ])
 def test_what_makes_no_sense_is_refused(options, words):
     done = subprocess.run([BENCH, "load", "ws://127.0.0.1:1/", *options], capture_output=True,
@@ -586,6 +589,72 @@ def test_an_interrupt_ends_it_with_a_report(bench_echo):
     process.send_signal(signal.SIGINT)
     result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
     assert process.returncode == 0 and result["interrupted"] and result["echoes"] > 0
+
+
+def test_an_interrupt_before_anything_is_measured_says_so(bench_echo):
+    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-w", "10m"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    shown = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 1 and "nothing was measured" in shown and "(interrupted)" in shown
+    assert "own CPU" not in shown and "echoes" not in shown, "figures of no time at all"
+
+
+def test_a_second_interrupt_does_not_wait_for_the_server(backend):
+    server = backend(echo_nothing)
+    process = subprocess.Popen([BENCH, "load", f"ws://{server.address}/", "-w", "0s",
+                                "--timeout", "1h"], stderr=subprocess.PIPE, text=True)
+    process.stderr.readline()
+
+    def has_ended():
+        process.send_signal(signal.SIGINT)
+        return process.poll() is not None
+
+    wait_until(has_ended, "ringway-bench")
+    process.stderr.close()
+    assert process.returncode == -signal.SIGINT
+
+
+@pytest.mark.parametrize("options, stdout", [
+    (["--json", "/nonexistent/result", "-d", "10m"], None),  # told at once, not after ten minutes
+    (["--json", "/dev/full"], None), (["--json", "-"], "/dev/full"), ([], "/dev/full"),
+])
+def test_a_result_that_cannot_be_written_is_told(bench_echo, options, stdout):
+    with open(stdout or os.devnull, "w") as out:
+        done = subprocess.run([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-q",
+                               "-d", "100ms", "-w", "0s", *options], stdout=out,
+                              stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 1
+    why = "No such file or directory" if "10m" in options else "No space left on device"
+    where = "stdout" if stdout else options[1]
+    assert done.stderr == f"ringway-bench: {where}: {why}\n"
+
+
+def allow_few_files():
+    """In the child: a limit that it cannot raise again, even by root."""
+    PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+
+def test_too_few_files_are_told_before_the_run(bench_echo):
+    command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "100ms", "-w", "0s", "-q"]
+    done = subprocess.run([*command, "-c", "81"], capture_output=True, text=True,
+                          preexec_fn=allow_few_files, timeout=PATIENCE_S)
+    assert done.returncode == 1 and not done.stdout
+    assert "limit (ulimit -n) is 100, which is enough for 80" in done.stderr
+    done = subprocess.run([*command, "-c", "80"], capture_output=True, text=True,
+                          preexec_fn=allow_few_files, timeout=PATIENCE_S)
+    assert done.returncode == 0 and "80 connections of 80" in done.stdout
+    assert "its cores busy 0.0" not in done.stdout  # /proc/stat could be opened
+
+
+@pytest.mark.parametrize("words", [["load", "ws://127.0.0.1:1/", "-c", "3", "--help"],
+                                   ["serve", "-t", "2", "-h"], ["merge", "--help"]])
+def test_help_is_given_wherever_it_is_asked_for(words):
+    done = subprocess.run([BENCH, *words], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 0 and f"ringway-bench {words[0]} " in done.stdout
 
 
 def accept_tls(wire, certificate):
