@@ -246,7 +246,7 @@ static void head_take(struct client *client, struct str bytes) {
 
     struct upgrade_result result;
     struct str all = {(const char *)head->data, head->end};
-    switch (upgrade_response_check(all, client->key, &result)) {
+    switch (upgrade_response_check(all, client->key, client->setup->fields, &result)) {
     case UPGRADE_WANTS_MORE:
         return;
     case UPGRADE_REFUSED:

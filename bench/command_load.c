@@ -4,6 +4,7 @@
 #include "bench/load.h"
 #include "bench/options.h"
 #include "bench/report.h"
+#include "bench/upgrade.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,17 +189,24 @@ static int run_error(const char *why) {
     return EXIT_FAILURE;
 }
 
-static bool is_field(const char *text) {
+// NULL, or what is wrong with one more field of the request.
+static const char *field_refusal(const char *text) {
     const char *colon = strchr(text, ':');
-    return colon && colon != text && !strpbrk(text, "\r\n");
+    struct str name = {text, colon ? (size_t)(colon - text) : 0};
+    if (name.len == 0 || strcspn(text, " \t") < name.len || strpbrk(text, "\r\n"))
+        return "must be \"Name: value\"";
+    if (upgrade_writes_field(name))
+        return "the opening handshake has this field of its own";
+    return NULL;
 }
 
 // Joins the fields to header lines. Allocated; NULL with a sentence in `why`.
 static char *fields_join(const struct option_list *fields, char *why, size_t why_size) {
     size_t size = 1;
     for (size_t i = 0; i < fields->count; i++) {
-        if (!is_field(fields->items[i])) {
-            snprintf(why, why_size, "--header %s: must be \"Name: value\"", fields->items[i]);
+        const char *refusal = field_refusal(fields->items[i]);
+        if (refusal) {
+            snprintf(why, why_size, "--header %s: %s", fields->items[i], refusal);
             return NULL;
         }
         size += strlen(fields->items[i]) + 2;

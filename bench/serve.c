@@ -23,6 +23,10 @@ enum {
     FILES_MAX = 1 << 20,  // connections; what the kernel allows a process at the most by default
     BEAT_MS = 64,         // how often a thread looks whether it is to end
     RING_BUFFERS_MIN = 8, // connections read into the worker's scratch memory
+    // A listener outlives its process by some milliseconds, until the kernel has taken its ring
+    // down.
+    IN_USE_TRIES = 100,
+    IN_USE_WAIT_US = 10000,
 };
 
 struct server_thread {
@@ -70,19 +74,45 @@ static void *thread_run(void *subject) {
     return NULL;
 }
 
-// A listener of one thread: each has its own, the kernel spreads connections over them.
-static int listener_open(struct sockaddr_storage *address) {
-    struct sockaddr *plain = (struct sockaddr *)address;
-    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+enum sharing { SHARED, ALONE };
+
+// A bound socket, or a negative errno.
+static int bind_socket(const struct sockaddr *address, enum sharing sharing) {
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (sharing == SHARED)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (bind(fd, address, address_size(address)) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}
+
+// 0 or a negative errno. Programs with SO_REUSEPORT would silently share an address: a first bind
+// without it tells whether another listens there.
+static int check_free(const struct sockaddr *address) {
+    int fd, tries = 0;
+    while ((fd = bind_socket(address, ALONE)) == -EADDRINUSE && tries++ < IN_USE_TRIES)
+        usleep(IN_USE_WAIT_US);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
+// A listener of one thread: each has its own, the kernel spreads connections over them.
+static int listener_open(struct sockaddr_storage *address) {
+    struct sockaddr *plain = (struct sockaddr *)address;
+    int fd = bind_socket(plain, SHARED);
+    if (fd < 0)
+        return fd;
     socklen_t size = sizeof *address;
     // The name is read back: the next thread's listener wants the port the kernel chose.
-    if (bind(fd, plain, address_size(plain)) == 0 && listen(fd, BACKLOG) == 0 &&
-        getsockname(fd, plain, &size) == 0)
+    if (listen(fd, BACKLOG) == 0 && getsockname(fd, plain, &size) == 0)
         return fd;
     int error = -errno;
     close(fd);
@@ -101,8 +131,9 @@ static bool threads_prepare(struct server_thread *threads, struct inbox *inboxes
             return false;
         }
     }
+    int taken = check_free((struct sockaddr *)&address);
     for (uint64_t i = 0; i < settings->threads; i++) {
-        int fd = listener_open(&address);
+        int fd = taken < 0 ? taken : listener_open(&address);
         if (fd < 0) {
             address_format((struct sockaddr *)&address, text);
             snprintf(why, why_size, "cannot listen on %s: %s", text, strerror(-fd));

@@ -5,10 +5,15 @@
 #include "core/str.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { ANSWER_MS = 2000 }; // how long an address has to answer, where there are others
 
 static bool refuse(char *why, size_t why_size, const char *reason) {
     snprintf(why, why_size, "%s", reason);
@@ -112,22 +117,52 @@ bool target_parse(struct target *target, const char *url, char *why, size_t why_
     return true;
 }
 
+static void address_take(struct target *target, const struct addrinfo *found) {
+    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
+    target->address_size_bytes = found->ai_addrlen;
+    address_set_port(&target->address, target->port);
+}
+
+// Whether a server accepts connections there. Blocking.
+static bool is_answered(const struct target *target) {
+    int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    int error = 0;
+    socklen_t size = sizeof error;
+    struct pollfd connecting = {.fd = fd, .events = POLLOUT};
+    bool is_open =
+        connect(fd, (const struct sockaddr *)&target->address, target->address_size_bytes) == 0 ||
+        (errno == EINPROGRESS && poll(&connecting, 1, ANSWER_MS) == 1 &&
+         getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0);
+    close(fd);
+    return is_open;
+}
+
+// Where there is a choice, the first address that is answered; where none is, the first.
+static void address_choose(struct target *target, const struct addrinfo *all) {
+    for (const struct addrinfo *found = all->ai_next ? all : NULL; found; found = found->ai_next) {
+        address_take(target, found);
+        if (is_answered(target))
+            return;
+    }
+    address_take(target, all);
+}
+
 bool target_resolve(struct target *target, char *why, size_t why_size) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    struct addrinfo *found = NULL;
+    struct addrinfo *all = NULL;
     struct sockaddr_storage ignored;
     const char *host = target->dial_host[0] ? target->dial_host : target->host;
     if (address_parse(str_from(host), &ignored) != 0)
         hints.ai_flags = AI_NUMERICHOST;
-    int result = getaddrinfo(host, NULL, &hints, &found);
+    int result = getaddrinfo(host, NULL, &hints, &all);
     if (result != 0) {
         snprintf(why, why_size, "%s: %s", host, gai_strerror(result));
         return false;
     }
-    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
-    target->address_size_bytes = found->ai_addrlen;
-    address_set_port(&target->address, target->port);
-    freeaddrinfo(found);
+    address_choose(target, all);
+    freeaddrinfo(all);
     return true;
 }
 

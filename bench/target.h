@@ -32,7 +32,8 @@ bool target_parse(struct target *target, const char *url, char *why, size_t why_
 // that. False when it is none.
 bool target_dial(struct target *target, const char *text);
 
-// Looks the host up and takes its first address. Blocking. False with a sentence in `why`.
+// Looks the host up. Of several addresses it takes the first that accepts a connection, which costs
+// the server one that says nothing. Blocking. False with a sentence in `why`.
 bool target_resolve(struct target *target, char *why, size_t why_size);
 
 // Writes the URL again, terminated.

@@ -13,7 +13,7 @@
 // The fields of a head that decide about an upgrade.
 struct head {
     struct str start_line;
-    struct str upgrade, connection, key, accept, version;
+    struct str upgrade, connection, key, accept, version, protocol, extensions;
 };
 
 static void base64(char *out, size_t size, const uint8_t *bytes, size_t n) {
@@ -51,6 +51,20 @@ size_t upgrade_request_write(char *out, size_t size, const char *authority, cons
     return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }
 
+bool upgrade_writes_field(struct str name) {
+    // No extension is spoken here, so none can be asked for.
+    static const char *const own[] = {"Host",
+                                      "Upgrade",
+                                      "Connection",
+                                      "Sec-WebSocket-Version",
+                                      "Sec-WebSocket-Key",
+                                      "Sec-WebSocket-Extensions"};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (str_ieq(name, str_from(own[i])))
+            return true;
+    return false;
+}
+
 static struct str line_cut(struct str *rest) {
     const char *end = memmem(rest->ptr, rest->len, "\r\n", 2);
     struct str line = {rest->ptr, end ? (size_t)(end - rest->ptr) : rest->len};
@@ -82,6 +96,10 @@ static void field_take(struct head *head, struct str line) {
         head->accept = value;
     else if (str_ieq(name, STR("Sec-WebSocket-Version")))
         head->version = value;
+    else if (str_ieq(name, STR("Sec-WebSocket-Protocol")))
+        head->protocol = value;
+    else if (str_ieq(name, STR("Sec-WebSocket-Extensions")))
+        head->extensions = value;
 }
 
 // Splits the head off `input`. UPGRADE_DONE when it is complete.
@@ -134,7 +152,19 @@ static unsigned status_parse(struct str line) {
     return status;
 }
 
-enum upgrade_verdict upgrade_response_check(struct str input, const char *key,
+// Whether the one protocol of the answer is among those of the request's `fields`.
+static bool is_asked_for(struct str protocol, const char *fields) {
+    struct str rest = str_from(fields);
+    while (rest.len > 0) {
+        struct head asked = {0};
+        field_take(&asked, line_cut(&rest));
+        if (list_has(asked.protocol, protocol))
+            return true;
+    }
+    return false;
+}
+
+enum upgrade_verdict upgrade_response_check(struct str input, const char *key, const char *fields,
                                             struct upgrade_result *result) {
     struct head head;
     enum upgrade_verdict verdict = head_split(input, &head, result);
@@ -153,6 +183,10 @@ enum upgrade_verdict upgrade_response_check(struct str input, const char *key,
     upgrade_accept_make(accept, str_from(key));
     if (!str_eq(head.accept, str_from(accept)))
         return broken(result, "Sec-WebSocket-Accept does not answer the key");
+    if (head.extensions.len > 0) // RFC 6455 §4.1: what was not asked for ends the connection
+        return broken(result, "101 with an extension that was not asked for");
+    if (head.protocol.len > 0 && !is_asked_for(head.protocol, fields))
+        return broken(result, "101 with a subprotocol that was not asked for");
     return UPGRADE_DONE;
 }
 

@@ -40,9 +40,12 @@ void upgrade_accept_make(char accept[UPGRADE_ACCEPT_TEXT], struct str key);
 size_t upgrade_request_write(char *out, size_t size, const char *authority, const char *path,
                              const char *key, const char *fields);
 
-// Checks what the server has sent so far against the `key` that was asked with.
-enum upgrade_verdict upgrade_response_check(struct str input, const char *key,
+// Checks what the server has sent so far against the `key` and `fields` that it was asked with.
+enum upgrade_verdict upgrade_response_check(struct str input, const char *key, const char *fields,
                                             struct upgrade_result *result);
+
+// Whether it is the request's own field, which may not stand among `fields`.
+bool upgrade_writes_field(struct str name);
 
 // Checks what a client has sent so far; when done, `accept` is for the answer.
 enum upgrade_verdict upgrade_request_check(struct str input, char accept[UPGRADE_ACCEPT_TEXT],

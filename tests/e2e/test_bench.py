@@ -23,7 +23,8 @@ import pytest
 import websockets
 
 from processes import PATIENCE_S, PROGRAM, ROOT, SANITIZER, Process, free_port, wait_until
-from wire import BINARY, CLOSE, PING, PONG, close_frame, frame, open_websocket, switch_protocols
+from wire import (BINARY, CLOSE, PING, PONG, accept_of, close_frame, field_of, frame,
+                  open_websocket, switch_protocols)
 
 BENCH = PROGRAM.with_name("ringway-bench")
 
@@ -389,6 +390,10 @@ def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
     (["-m", "download", "--text"], "--text does not go with"),
     (["--connect", "::1"], "HOST or HOST:PORT"),
     (["--resume=yes"], "takes no value"),
+    (["-H", "Origin"], '"Name: value"'),
+    (["-H", "Origin : x"], '"Name: value"'),
+    (["-H", "host: other.example"], "has this field of its own"),
+    (["-H", "Sec-WebSocket-Extensions: permessage-deflate"], "has this field of its own"),
     (["-c", "1k"], "--connections 1k: must be a whole number"),
 ])
 def test_what_makes_no_sense_is_refused(options, words):
@@ -400,6 +405,55 @@ def test_what_makes_no_sense_is_refused(options, words):
 def test_load_is_content_with_an_echo_we_did_not_write(plain_echo):
     code, result = load(f"ws://{plain_echo.address}/", "-s", "1000")
     assert code == 0 and result["echoes"] > 0, result
+
+
+def test_path_query_and_subprotocol_arrive(plain_echo):
+    since = len(plain_echo.lines)
+    code, result = load(f"ws://{plain_echo.address}/a/%20b?c=d&e", "-H",
+                        "Sec-WebSocket-Protocol: other, chat.v1")
+    assert code == 0, result
+    for report in plain_echo.reported(4, since):
+        assert (report["path"], report["subprotocol"]) == ("/a/%20b?c=d&e", "chat.v1")
+
+
+def test_fields_are_added_to_the_request(backend):
+    heads = []
+
+    def keep_the_head(wire):
+        heads.append(wire.read_head())
+
+    server = backend(keep_the_head)
+    load(f"ws://{server.address}/", "-H", "Origin: https://a.example", "-H", "Cookie: a=1; b=2",
+         connections=1)
+    assert b"\r\nOrigin: https://a.example\r\nCookie: a=1; b=2\r\n" in heads[0]
+
+
+@pytest.mark.parametrize("order", ["127.0.0.1 ::1", "::1 127.0.0.1"])
+def test_a_name_with_several_addresses_is_tried_at_all(tmp_path, order):
+    """As localhost on most machines: ::1 and 127.0.0.1. The server listens at one."""
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode != 0:
+        pytest.skip("unshare: no name spaces for this user")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("".join(f"{address} several.example\n" for address in order.split()))
+    for listen in ("127.0.0.1:0", "[::1]:0"):
+        server = Process([BENCH, "serve", "--listen", listen])
+        port = server.wait_line(r"ws://.*:(\d+),")[1]
+        done = subprocess.run(
+            [*alone, "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', hosts, BENCH, "load",
+             f"ws://several.example:{port}/", "-d", "100ms", "-w", "0s"],
+            capture_output=True, text=True, timeout=PATIENCE_S)
+        assert server.stop() == 0, server.output
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_serve_does_not_share_an_address_with_another_program(bench_echo, threads):
+    """Listeners of several threads share one, and the kernel would let other programs join."""
+    done = subprocess.run([BENCH, "serve", "-l", f"127.0.0.1:{bench_echo.port}", "-t", str(threads)],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 1 and "Address already in use" in done.stderr
+    assert load(f"ws://127.0.0.1:{bench_echo.port}/")[0] == 0
 
 
 @pytest.mark.parametrize("tls", [["--tls", "1.3"], ["--tls", "1.2"],
@@ -506,6 +560,17 @@ def answer_with_a_wrong_accept(wire):
               b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n")
 
 
+def answer_with(field):
+    """A script that upgrades, with one more field in its answer."""
+    def script(wire):
+        accept = accept_of(field_of(wire.read_head(), "Sec-WebSocket-Key"))
+        wire.send(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n" + field + b"\r\n\r\n")
+        wire.read_to_end()
+
+    return script
+
+
 def answer_without_end(wire):
     wire.read_head()
     wire.send(b"HTTP/1.1 101 X\r\nA: " + b"b" * 20000)
@@ -553,6 +618,8 @@ def reset_connection(wire):
     (answer_404, "http"),
     (answer_with_a_wrong_accept, "upgrade"),
     (answer_without_end, "upgrade"),
+    (answer_with(b"Sec-WebSocket-Protocol: chat"), "upgrade"),
+    (answer_with(b"Sec-WebSocket-Extensions: permessage-deflate"), "upgrade"),
     (say_nothing, "timeout"),
     (echo_nothing, "timeout"),
     (echo_other_bytes, "wrong_bytes"),

@@ -8,7 +8,13 @@
 #include <string.h>
 
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
+#define ASKED "Origin: https://a.example\r\nsec-websocket-protocol: chat, v2.chat\r\n"
 #define ACCEPT "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+// An answer that lacks nothing, up to further fields.
+#define GOOD                                                                                       \
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"            \
+    "Sec-WebSocket-Accept: " ACCEPT "\r\n"
 
 START_TEST(the_example_of_the_rfc_holds) {
     char key[UPGRADE_KEY_TEXT], accept[UPGRADE_ACCEPT_TEXT];
@@ -49,6 +55,10 @@ START_TEST(answers_are_judged) {
         {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n"
          "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n",
          UPGRADE_BROKEN, 101},
+        {GOOD "Sec-WebSocket-Protocol: v2.chat\r\n\r\n\x81", UPGRADE_DONE, 101},
+        {GOOD "Sec-WebSocket-Protocol: v3.chat\r\n\r\n", UPGRADE_BROKEN, 101},
+        {GOOD "Sec-WebSocket-Protocol: chat, v2.chat\r\n\r\n", UPGRADE_BROKEN, 101},
+        {GOOD "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", UPGRADE_BROKEN, 101},
         {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", UPGRADE_REFUSED, 502},
         {"HTTP/1.1 1o1 Switching\r\n\r\n", UPGRADE_BROKEN, 0},
         {"HTTP/1.0 200 ok\r\n\r\n", UPGRADE_REFUSED, 200},
@@ -59,7 +69,7 @@ START_TEST(answers_are_judged) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct upgrade_result result;
-        ck_assert_msg(upgrade_response_check(str_from(cases[i].text), KEY, &result) ==
+        ck_assert_msg(upgrade_response_check(str_from(cases[i].text), KEY, ASKED, &result) ==
                           cases[i].verdict,
                       "%s", cases[i].text);
         ck_assert_uint_eq(result.status, cases[i].status);
@@ -99,9 +109,9 @@ START_TEST(an_endless_head_is_refused) {
     static char head[UPGRADE_HEAD_MAX];
     memset(head, 'a', sizeof head);
     struct upgrade_result result;
-    ck_assert_int_eq(upgrade_response_check((struct str){head, sizeof head - 1}, KEY, &result),
+    ck_assert_int_eq(upgrade_response_check((struct str){head, sizeof head - 1}, KEY, "", &result),
                      UPGRADE_WANTS_MORE);
-    ck_assert_int_eq(upgrade_response_check((struct str){head, sizeof head}, KEY, &result),
+    ck_assert_int_eq(upgrade_response_check((struct str){head, sizeof head}, KEY, "", &result),
                      UPGRADE_BROKEN);
 }
 END_TEST
