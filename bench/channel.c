@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/channel.h"
 
+#include "tls/alert.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/error-ssl.h>
@@ -51,33 +54,63 @@ static const char *cipher_of(const struct tls_options *options) {
                : "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256";
 }
 
-// Returns NULL, or what the library does not accept.
-static const char *context_configure(struct tls_context *context,
-                                     const struct tls_options *options) {
+// Whether one of the suites, "A:B", is of the version that is spoken.
+static bool has_suite_of(const struct tls_options *options) {
+    bool wants_1_3 = strcmp(options->version, "1.3") == 0;
+    struct str rest = str_from(cipher_of(options));
+    while (rest.len > 0) {
+        // TLS 1.3 by wolfSSL's name, and by the registered one.
+        if ((str_starts(rest, STR("TLS13-")) || str_starts(rest, STR("TLS_"))) == wants_1_3)
+            return true;
+        const char *colon = memchr(rest.ptr, ':', rest.len);
+        rest = str_skip(rest, colon ? (size_t)(colon + 1 - rest.ptr) : rest.len);
+    }
+    return false;
+}
+
+// Lets certificates be verified. False with a sentence in `why`.
+static bool authorities_load(WOLFSSL_CTX *ctx, const char *path, char *why, size_t why_size) {
+    wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
+    if (access(path, R_OK) < 0)
+        snprintf(why, why_size, "--ca %s: %s", path, strerror(errno));
+    else if (wolfSSL_CTX_load_verify_locations(ctx, path, NULL) != WOLFSSL_SUCCESS)
+        snprintf(why, why_size, "--ca %s: has no certificate of an authority in PEM", path);
+    else
+        return true;
+    return false;
+}
+
+// False with a sentence in `why` when the library does not accept the options.
+static bool context_configure(struct tls_context *context, const struct tls_options *options,
+                              char *why, size_t why_size) {
     WOLFSSL_CTX *ctx = context->ctx;
     context->group = group_find(options->group);
     // In TLS 1.2 the list also says which curves a certificate may use (RFC 8422 §5.1.1).
     int offered[] = {context->group, WOLFSSL_ECC_SECP256R1, WOLFSSL_ECC_SECP384R1};
     int count = strcmp(options->version, "1.2") == 0 ? 3 : 1;
-    if (context->group == 0 || wolfSSL_CTX_set_groups(ctx, offered, count) != WOLFSSL_SUCCESS)
-        return "group";
-    if (wolfSSL_CTX_set_cipher_list(ctx, cipher_of(options)) != WOLFSSL_SUCCESS)
-        return "cipher";
+    if (context->group == 0 || wolfSSL_CTX_set_groups(ctx, offered, count) != WOLFSSL_SUCCESS) {
+        snprintf(why, why_size, "--group %s: not with TLS %s and this wolfSSL", options->group,
+                 options->version);
+        return false;
+    }
+    if (!has_suite_of(options) ||
+        wolfSSL_CTX_set_cipher_list(ctx, cipher_of(options)) != WOLFSSL_SUCCESS) {
+        snprintf(why, why_size, "--cipher %s: no suite of TLS %s in this wolfSSL",
+                 cipher_of(options), options->version);
+        return false;
+    }
     // The cache is one for the process, behind a lock.
     wolfSSL_CTX_set_session_cache_mode(ctx, WOLFSSL_SESS_CACHE_OFF);
     wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_NONE, NULL);
-    context->resumes = options->resumes;
-    if (context->resumes && wolfSSL_CTX_UseSessionTicket(ctx) != WOLFSSL_SUCCESS)
-        return "resumption";
-    context->verifies = options->ca_path != NULL;
-    if (context->verifies) {
-        if (wolfSSL_CTX_load_verify_locations(ctx, options->ca_path, NULL) != WOLFSSL_SUCCESS)
-            return "file of certificates (ca)";
-        wolfSSL_CTX_set_verify(ctx, WOLFSSL_VERIFY_PEER, NULL);
-    }
     wolfSSL_CTX_SetIORecv(ctx, on_receive);
     wolfSSL_CTX_SetIOSend(ctx, on_send);
-    return NULL;
+    context->resumes = options->resumes;
+    if (context->resumes && wolfSSL_CTX_UseSessionTicket(ctx) != WOLFSSL_SUCCESS) {
+        snprintf(why, why_size, "--resume: not with this wolfSSL");
+        return false;
+    }
+    context->verifies = options->ca_path != NULL;
+    return !context->verifies || authorities_load(ctx, options->ca_path, why, why_size);
 }
 
 struct tls_context *tls_context_new(const struct tls_options *options, char *why, size_t why_size) {
@@ -91,11 +124,8 @@ struct tls_context *tls_context_new(const struct tls_options *options, char *why
         snprintf(why, why_size, "out of memory");
         return NULL;
     }
-    const char *unknown = context_configure(context, options);
-    if (!unknown)
+    if (context_configure(context, options, why, why_size))
         return context;
-    snprintf(why, why_size, "TLS %s: this %s cannot be used with this wolfSSL", options->version,
-             unknown);
     tls_context_free(context);
     return NULL;
 }
@@ -233,6 +263,14 @@ static int tls_result(struct channel *channel, int result) {
         return channel->error;
     if (code == SOCKET_PEER_CLOSED_E)
         return 0;
+    WOLFSSL_ALERT_HISTORY alerts;
+    if (code == FATAL_ERROR &&
+        wolfSSL_get_alert_history(channel->ssl, &alerts) == WOLFSSL_SUCCESS &&
+        alerts.last_rx.level == TLS_ALERT_FATAL) {
+        snprintf(channel->why, sizeof channel->why, "%s",
+                 tls_alert_received_text((uint8_t)alerts.last_rx.code));
+        return -EPROTO;
+    }
     char text[WOLFSSL_MAX_ERROR_SZ];
     wolfSSL_ERR_error_string_n((unsigned long)code, text, sizeof text);
     snprintf(channel->why, sizeof channel->why, "%.*s", CHANNEL_WHY_MAX - 1, text);

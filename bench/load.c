@@ -28,6 +28,7 @@ enum {
 struct snapshot {
     uint64_t at_ns, echoes, opened, settled, open, failed, asked;
     size_t drained; // threads that send nothing any more
+    size_t ended;   // threads
     struct traffic traffic;
     uint64_t cpu_ns, server_cpu_ns;
     uint64_t thread_cpu_ns[THREADS_MAX];
@@ -39,7 +40,9 @@ struct load {
     struct loader *loaders[THREADS_MAX];
     size_t loader_count;
     struct snapshot shown; // by the live line
-    uint64_t began_ns;
+    const char *stage;     // what is done now
+    uint64_t stage_began_ns;
+    uint64_t stage_ms; // how long it is to last; 0: as long as it takes
 };
 
 static volatile sig_atomic_t interrupted;
@@ -64,7 +67,7 @@ bool load_run(const struct load_settings *settings, struct load_result *result, 
         return false;
     }
     load->settings = settings;
-    load->began_ns = clock_now_ns();
+    load->shown.at_ns = clock_now_ns();
     *result = (struct load_result){.memory_idle = process_memory_take(&settings->server)};
     uint64_t server_before_ns = process_cpu_ns(&settings->server);
     pattern_init();
@@ -135,6 +138,7 @@ static void snapshot_take(const struct load *load, struct snapshot *snapshot) {
         snapshot->open += counter_read(&stats->open);
         snapshot->asked += counter_read(&stats->asked);
         snapshot->drained += counter_read(&stats->phase) >= PHASE_DRAIN;
+        snapshot->ended += counter_read(&stats->phase) == PHASE_ENDED;
         traffic_add(&snapshot->traffic, &stats->traffic);
         snapshot->failed += failure_total(&stats->failures);
         snapshot->thread_cpu_ns[i] = loader_cpu_ns(load->loaders[i]);
@@ -154,11 +158,21 @@ static void live_print(const struct load *load, const struct snapshot *before,
                                : new->sent - old->sent + new->received - old->received;
     uint64_t bytes = new->sent_bytes - old->sent_bytes + new->received_bytes - old->received_bytes;
     double seconds = seconds_between(before, now);
-    fprintf(stderr, "%6.1f s  %llu open  %9.0f %s/s  %7.1f MB/s  %llu failed  own CPU %.0f %%",
-            (double)(now->at_ns - load->began_ns) / (double)NS_PER_S, (unsigned long long)now->open,
+    double passed_s = (double)(now->at_ns - load->stage_began_ns) / (double)NS_PER_S;
+    fprintf(stderr, "%-10s %5.1f", load->stage, passed_s);
+    if (load->stage_ms > 0)
+        fprintf(stderr, " of %.1f", (double)load->stage_ms / 1000);
+    fprintf(stderr, " s  %llu of %llu open  %9.0f %s/s  %7.1f MB/s  %llu failed  own CPU %.0f %%",
+            (unsigned long long)now->open, (unsigned long long)load->settings->plan.connections,
             (double)events / seconds, is_storm ? "upgrades" : "messages",
             (double)bytes / seconds / 1e6, (unsigned long long)now->failed,
             (double)(now->cpu_ns - before->cpu_ns) / seconds / (double)NS_PER_S * 100);
+}
+
+static void stage_enter(struct load *load, const char *stage, uint64_t ms) {
+    load->stage = stage;
+    load->stage_began_ns = clock_now_ns();
+    load->stage_ms = ms;
 }
 
 static void live_show(struct load *load) {
@@ -209,6 +223,7 @@ static void wait_until(struct load *load, uint64_t until_ns) {
 static void ramp(struct load *load) {
     const struct load_plan *plan = &load->settings->plan;
     struct snapshot now;
+    stage_enter(load, "opening", plan->ramp_ms);
     snapshot_take(load, &load->shown);
     do {
         pause_ms(POLL_MS);
@@ -232,6 +247,7 @@ static double busiest_thread(const struct load *load, const struct snapshot *bef
 static uint64_t drain(struct load *load) {
     const struct load_plan *plan = &load->settings->plan;
     schedule_enter(&load->schedule, PHASE_DRAIN);
+    stage_enter(load, "delivering", 0);
     uint64_t received = 0, moved_ns = clock_now_ns();
     for (;;) {
         struct snapshot now;
@@ -260,11 +276,13 @@ static void window(struct load *load, struct load_result *result) {
     schedule_enter(schedule, PHASE_RUN);
 
     struct snapshot before, after;
+    stage_enter(load, "warm-up", settings->warmup_ms);
     wait_until(load, schedule->start_ns);
     if (clock_now_ns() < schedule->start_ns)
         return;
     struct core_sample cores_before = core_sample_take();
     snapshot_take(load, &before);
+    stage_enter(load, "measuring", settings->duration_ms);
     wait_until(load, schedule->end_ns);
     snapshot_take(load, &after);
     result->memory_open = process_memory_take(&settings->server);
@@ -305,8 +323,21 @@ static void stats_merge(struct load_stats *into, const struct load_stats *from) 
     histogram_merge(&into->opening, &from->opening);
 }
 
+// Shows progress until the threads have nothing left to wait for.
+static void wait_ended(struct load *load) {
+    struct snapshot now;
+    stage_enter(load, "closing", 0);
+    snapshot_take(load, &now);
+    while (now.ended < load->loader_count) {
+        pause_ms(POLL_MS);
+        live_show(load);
+        snapshot_take(load, &now);
+    }
+}
+
 static void stop(struct load *load, struct load_result *result) {
     schedule_enter(&load->schedule, PHASE_STOP);
+    wait_ended(load);
     for (size_t i = 0; i < load->loader_count; i++) {
         int error = loader_join(load->loaders[i]);
         stats_merge(&result->stats, loader_stats(load->loaders[i]));

@@ -272,6 +272,7 @@ static void *thread_run(void *subject) {
     // The main thread waits until every client has settled, and may not wait for ever.
     if (loader->result < 0)
         counter_add(&loader->stats.settled, loader->client_count - loader->stats.settled);
+    counter_set(&loader->stats.phase, PHASE_ENDED);
     return NULL;
 }
 

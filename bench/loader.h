@@ -5,7 +5,7 @@
 // All threads follow one schedule, which the main thread writes: RAMP (connections are opened, a
 // bounded number at a time) → RUN (the scenario plays; what falls between `start_ns` and `end_ns`
 // counts) → in a broadcast, DRAIN (what was sent still comes in) → STOP (echoes that are due are
-// waited for, connections close) → the threads end.
+// waited for, connections close) → the threads end, which each of them says (ENDED).
 #ifndef RINGWAY_BENCH_LOADER_H
 #define RINGWAY_BENCH_LOADER_H
 
@@ -33,7 +33,7 @@ enum load_mode {
 // The names of the modes, in their order; NULL ends it.
 extern const char *const load_mode_names[];
 
-enum load_phase { PHASE_RAMP, PHASE_RUN, PHASE_DRAIN, PHASE_STOP };
+enum load_phase { PHASE_RAMP, PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_ENDED };
 
 // Written by the main thread: the times first, then the phase that gives them out.
 struct schedule {

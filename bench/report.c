@@ -58,6 +58,11 @@ static double server_s_per_gb(const struct load_result *result) {
     return bytes ? result->server_cpu * result->seconds * 1e9 / (double)bytes : 0;
 }
 
+// What its owner forbids to read looks like nothing at all.
+static bool is_memory_known(const struct load_result *result) {
+    return result->memory_open.pss_bytes > 0;
+}
+
 static double memory_per_connection(const struct load_result *result) {
     double grown =
         (double)result->memory_open.private_bytes - (double)result->memory_idle.private_bytes;
@@ -128,8 +133,12 @@ static void server_print(FILE *out, const struct load_settings *settings,
         fprintf(out, ", %.2f µs per %s", server_us(settings, result), work_of(settings)->name);
     if (work_of(settings) == &messages && bytes_one_way(result) > 0)
         fprintf(out, ", %.3f s per GB", server_s_per_gb(result));
-    fprintf(out, "\nserver memory  %.1f MB, %.2f KB for each open connection\n",
-            (double)result->memory_open.private_bytes / 1e6, memory_per_connection(result) / 1024);
+    if (is_memory_known(result))
+        fprintf(out, "\nserver memory  %.1f MB, %.2f KB for each open connection\n",
+                (double)result->memory_open.private_bytes / 1e6,
+                memory_per_connection(result) / 1024);
+    else
+        fprintf(out, "\nserver memory  unknown: it takes the server's user, or root\n");
 }
 
 static void rates_print(FILE *out, const struct load_settings *settings,
@@ -177,7 +186,9 @@ static void table_print(FILE *out, const struct load_settings *settings,
     if (result->seconds > 0)
         rates_print(out, settings, result);
     else
-        fprintf(out, "nothing was measured: it ended before what is measured began\n");
+        fprintf(out, "nothing was measured: %s\n",
+                stats->opened > 0 ? "the run ended before its window began"
+                                  : "no connection was opened");
     if (plan->tls.resumes)
         fprintf(out, "resumed     %" PRIu64 " of %" PRIu64 " TLS sessions\n", stats->resumed,
                 stats->opened);
@@ -259,13 +270,16 @@ static void json_server(FILE *out, const struct load_settings *settings,
     fprintf(out,
             "  \"server\": {\"cpu_cores\": %.5f, \"cpu_s\": %.6f, \"event\": \"%s\", "
             "\"cpu_us_per_event\": %.4f, \"cpu_s_per_gb\": %.5f,\n    "
-            "\"whole_run_cpu_s\": %.6f, "
-            "\"private_idle_bytes\": %" PRIu64 ", \"private_open_bytes\": %" PRIu64
-            ", \"pss_idle_bytes\": %" PRIu64 ", \"pss_open_bytes\": %" PRIu64 "},\n",
+            "\"whole_run_cpu_s\": %.6f",
             result->server_cpu, result->server_cpu * result->seconds, work_of(settings)->name,
-            server_us(settings, result), server_s_per_gb(result), result->server_cpu_s,
-            result->memory_idle.private_bytes, result->memory_open.private_bytes,
-            result->memory_idle.pss_bytes, result->memory_open.pss_bytes);
+            server_us(settings, result), server_s_per_gb(result), result->server_cpu_s);
+    if (is_memory_known(result))
+        fprintf(out,
+                ", \"private_idle_bytes\": %" PRIu64 ", \"private_open_bytes\": %" PRIu64
+                ", \"pss_idle_bytes\": %" PRIu64 ", \"pss_open_bytes\": %" PRIu64,
+                result->memory_idle.private_bytes, result->memory_open.private_bytes,
+                result->memory_idle.pss_bytes, result->memory_open.pss_bytes);
+    fprintf(out, "},\n");
 }
 
 // One object. Times in microseconds, sizes in bytes; the histograms as [lower bound in ns, count]

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import resource
 import shutil
 import signal
@@ -231,6 +232,28 @@ def test_results_add_up(bench_echo, backend, tmp_path):
     assert total["close_codes"] == {"1013": 4}
     table = merge(*files)
     assert table.returncode == 0 and "p99.9" in table.stdout and "closed" in table.stdout
+
+
+def keys_of(value):
+    """The keys of all objects in a result. Those of failures and codes are what happened."""
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        if not key.isdigit() and key != "closed":
+            yield key
+        yield from keys_of(inner)
+
+
+def test_the_manual_names_every_key_of_a_result(bench_echo, backend):
+    manual = (ROOT / "docs" / "man" / "ringway-bench.1.scd").read_text()
+    section = manual.partition("\n# JSON\n")[2].partition("\n# ")[0]
+    named = set(re.findall(r"\*([a-z0-9_]+)\*", section))
+    found = set()
+    for result in (load(f"ws://127.0.0.1:{bench_echo.port}/", "--pid", str(bench_echo.pid))[1],
+                   load(f"ws://{backend(close_going_away).address}/")[1]):
+        found |= set(keys_of(result))
+    assert {"bottleneck", "http_statuses", "first"} <= found
+    assert found <= named, "keys that the manual does not name"
+    kinds = {"closed", "http", "echo", "message", "connection", "storm"}
+    assert named - kinds <= found, "keys that no result has"
 
 
 @pytest.mark.parametrize("text, words", [
@@ -698,9 +721,35 @@ def test_a_result_that_cannot_be_written_is_told(bench_echo, options, stdout):
     assert done.stderr == f"ringway-bench: {where}: {why}\n"
 
 
+PR_CAPBSET_DROP = 24  # prctl(2): of the capabilities that root gets by exec
+CAP_SYS_RESOURCE, CAP_LAST = 24, 40
+
+
+def drop_all_capabilities():
+    """In the child: root, but with less rights than another root's processes."""
+    for capability in range(CAP_LAST + 1):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="it takes root to have rights that can be dropped")
+def test_memory_that_may_not_be_read_is_not_told_as_none(bench_echo):
+    command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "100ms", "-w", "0s", "-q",
+               "--pid", str(bench_echo.pid)]
+
+    def run(*options, before=drop_all_capabilities):
+        done = subprocess.run([*command, *options], capture_output=True, text=True,
+                              preexec_fn=before, timeout=PATIENCE_S)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "per echo" in run() and "server memory  unknown" in run()
+    server = json.loads(run("--json", "-"))["server"]
+    assert server["cpu_cores"] > 0 and "private_open_bytes" not in server
+    assert "KB for each open connection" in run(before=None)
+
+
 def allow_few_files():
     """In the child: a limit that it cannot raise again, even by root."""
-    PR_CAPBSET_DROP, CAP_SYS_RESOURCE = 24, 24
     ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 
@@ -777,7 +826,21 @@ def test_no_common_cipher_suite_is_told(backend, certificate):
     url = f"wss://localhost:{backend(refuse).port}/"
     code, result = load(url, "--tls", "1.2", "--cipher", "ECDHE-RSA-AES128-GCM-SHA256")
     assert code == 1 and result["failures"]["tls"]["count"] == 4, result
-    assert "handshake" in result["failures"]["tls"]["first"]
+    assert result["failures"]["tls"]["first"] == (
+        "the peer sent the alert handshake_failure while in the TLS handshake")
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--ca", "/nonexistent/ca.pem"], "--ca /nonexistent/ca.pem: No such file or directory"),
+    (["--ca", "/dev/null"], "--ca /dev/null: has no certificate"),
+    (["--cipher", "NONE-SUCH"], "--cipher NONE-SUCH: no suite of TLS 1.3"),
+    (["--tls", "1.2", "--cipher", "TLS13-AES128-GCM-SHA256"], "no suite of TLS 1.2"),
+    (["--cipher", "ECDHE-RSA-AES128-GCM-SHA256"], "no suite of TLS 1.3"),
+])
+def test_tls_that_cannot_be_spoken_is_told_before_the_run(options, words):
+    done = subprocess.run([BENCH, "load", "wss://127.0.0.1:1/", *options], capture_output=True,
+                          text=True, timeout=PATIENCE_S)
+    assert done.returncode == 1 and words in done.stderr and not done.stdout
 
 
 def test_a_web_server_that_knows_no_websocket_is_told(certificate):
@@ -811,6 +874,21 @@ def test_progress_is_told_to_a_log(bench_echo, options, words):
         assert lines and all(words in line and "0 failed" in line for line in lines)
     else:
         assert done.stderr == ""
+
+
+def test_progress_says_what_is_done_now(bench_echo, backend):
+    def stages(url, *options):
+        done = subprocess.run([BENCH, "load", url, *options], capture_output=True, text=True,
+                              timeout=PATIENCE_S)
+        return {line[:line.index(" s ")].translate(DIGITS) for line in done.stderr.splitlines()}
+
+    DIGITS = str.maketrans("123456789", "0" * 9)
+    shown = stages(f"ws://127.0.0.1:{bench_echo.port}/", "-c", "20", "--ramp", "1500ms", "-w",
+                   "1500ms", "-d", "1500ms")
+    assert {"opening      0.0 of 0.0", "warm-up      0.0 of 0.0", "measuring    0.0 of 0.0"} <= shown
+    shown = stages(f"ws://{backend(echo_nothing).address}/", "-w", "0s", "-d", "100ms", "--timeout",
+                   "2s")
+    assert "closing      0.0" in shown, "an end that is waited for"
 
 
 def test_progress_is_one_line_that_changes_on_a_terminal(bench_echo):
