@@ -188,12 +188,10 @@ static bool is_issuer(const json_t *issuers, const char *text) {
     return false;
 }
 
-// What is wrong with a record; "": nothing. NULL: it is for another authority. Takes `text` apart.
+// What is wrong with a record, by what follows its issuer; "": nothing. Takes `text` apart.
 static const char *record_judge(char *text, const struct expected *expected) {
-    char *part = part_next(&text);
+    char *part;
     bool wildcard = false, ours = false;
-    if (!part || !is_issuer(expected->issuers, part))
-        return NULL;
     while ((part = part_next(&text))) {
         char *value = strchr(part, '=');
         if (!value)
@@ -211,15 +209,19 @@ static const char *record_judge(char *text, const struct expected *expected) {
     return ours ? "" : "names another account";
 }
 
+static int stranger_tell(const char *stranger, const char *name, const char *value,
+                         const struct expected *expected, struct acme_error *error);
+
 // A key that has been changed gives another URI, and the authority takes the one before as well:
-// of an account only it can judge.
+// of an account only it can judge. There may be records for other authorities beside ours.
 static int record_look(const struct acme_client *client, const struct conf_acme *acme,
                        const char *name, const char *value, const struct expected *expected,
                        struct acme_error *error) {
     struct acme_dns_servers resolvers;
     struct acme_dns_answer answer;
-    char text[VALUE_BYTES];
-    const char *wrong = "is missing";
+    char text[VALUE_BYTES], stranger[ISSUER_BYTES_MAX + 1] = "";
+    static const char missing[] = "is missing";
+    const char *wrong = missing;
     int result = acme_dns_resolvers(&acme->dns, &resolvers, error);
     if (result == 0)
         result =
@@ -230,10 +232,16 @@ static int record_look(const struct acme_client *client, const struct conf_acme 
     if (result < 0)
         return result == -ECANCELED ? result : 0;
     for (size_t i = 0; wrong[0] && acme_dns_answer_text(&answer, i, text, sizeof text); i++) {
-        const char *judged = record_judge(text, expected);
-        wrong = judged ? judged : wrong;
+        char *rest = text;
+        const char *issuer = part_next(&rest);
+        if (is_issuer(expected->issuers, issuer))
+            wrong = record_judge(rest, expected);
+        else
+            snprintf(stranger, sizeof stranger, "%s", issuer);
     }
     acme_dns_answer_free(&answer);
+    if (wrong == missing && stranger[0])
+        return stranger_tell(stranger, name, value, expected, error);
     if (strcmp(wrong, "names another account") == 0)
         log_line(LOG_WARN, NULL, "acme: the record %s %s; it should be: %s", name, wrong, value);
     else if (wrong[0])
@@ -241,4 +249,21 @@ static int record_look(const struct acme_client *client, const struct conf_acme 
                               "the record %s %s; make it in DNS: %s. TXT \"%s\"", name, wrong, name,
                               value);
     return 0;
+}
+
+// The error for a record that names an issuer which is none of the challenge's. Those come last:
+// they may be too long for one message.
+static int stranger_tell(const char *stranger, const char *name, const char *value,
+                         const struct expected *expected, struct acme_error *error) {
+    char issuers[ISSUERS_MAX * (ISSUER_BYTES_MAX + 2) + 1] = "";
+    const json_t *issuer;
+    size_t place, used = 0;
+    json_array_foreach(expected->issuers, place, issuer) {
+        used += (size_t)snprintf(issuers + used, sizeof issuers - used, "%s%s", place ? ", " : "",
+                                 json_string_value(issuer));
+    }
+    return acme_error_set(error, ACME_TROUBLE_LOCAL, -ENOENT,
+                          "the record %s is for \"%s\", which is not this authority; make one for "
+                          "it in DNS: %s. TXT \"%s\" (it goes by: %s)",
+                          name, stranger, name, value, issuers);
 }

@@ -135,13 +135,24 @@ def test_a_record_that_will_not_do_is_said(gateway, ca, state):
     gate = persisting(gateway, ca, state, {HOST: site("dns-persist-01")})
     gate.wait_log("no certificate: .*is missing; make it")
     ((name, value),) = shown(gate, HOST).items()
-    ca.tell_dns("set-txt", host=name + ".", value="other.example; accounturi=https://other/1")
-    done = renew(gate, HOST, verb="issue")
-    assert done.returncode == 1 and "is missing" in done.stderr
     ca.tell_dns("set-txt", host=name + ".", value=f"{value}; persistUntil={int(time.time()) - 9}")
     done = renew(gate, HOST, verb="issue")
     assert done.returncode == 1 and "has expired (persistUntil)" in done.stderr
     ca.tell_dns("set-txt", host=name + ".", value=f"{value}; persistUntil={int(time.time()) + 999}")
+    assert renew(gate, HOST, verb="issue").returncode == 0
+
+
+def test_a_record_for_another_authority_is_said(gateway, ca, state):
+    """Its issuer is in none of the names the challenge gives; one for ours beside it is enough."""
+    name = "_validation-persist.a.example.com."
+    ca.tell_dns("set-txt", host=name, value="other.example; accounturi=https://other/1")
+    gate = persisting(gateway, ca, state, {HOST: site("dns-persist-01")})
+    said = gate.wait_log("no certificate: .*Next attempt at").string
+    value = shown(gate, HOST)[name.removesuffix(".")]
+    assert 'is for "other.example", which is not this authority; make one for it in DNS' in said
+    assert f'TXT "{value}" (it goes by: {ISSUER}, ca.example.net)' in said
+    assert not ca.payloads("/chall/1/0"), "nothing failed there"
+    ca.tell_dns("set-txt", host=name, value=value)  # beside the one there is
     assert renew(gate, HOST, verb="issue").returncode == 0
 
 
