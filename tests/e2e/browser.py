@@ -25,8 +25,12 @@ def start_chromium(folder):
     if not program:
         pytest.skip("chromium is not installed (Debian package chromium)")
     process = Process([program, *OPTIONS, f"--user-data-dir={folder}", "about:blank"])
-    address = process.wait_line(r"DevTools listening on ws://([^/]+)/", timeout=PATIENCE_S * 2)[1]
-    return process, address
+    try:
+        found = process.wait_line(r"DevTools listening on ws://([^/]+)/", timeout=PATIENCE_S * 2)
+    except BaseException:
+        process.kill()
+        raise
+    return process, found[1]
 
 
 class Page:

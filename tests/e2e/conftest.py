@@ -3,6 +3,7 @@
 here, and a gateway must have ended well: exit code 0 and no sanitizer report."""
 
 import contextlib
+import itertools
 import resource
 
 import pytest
@@ -14,7 +15,7 @@ from browser import start_chromium
 from certificates import Authority
 from gateway import Gateway, servers, site
 from pebble import Pebble
-from processes import PROGRAM, SANITIZER
+from processes import PROGRAM, SANITIZER, running
 from wire import ScriptedBackend, connect
 
 
@@ -49,26 +50,42 @@ def rsa_certificate(authority):
     return authority.issue("localhost", "*.localhost", "127.0.0.1", kind="rsa")
 
 
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """Ends what a test has started and not stopped, and fails: it would be in the way of others. What
+    lasts longer than a test is there before it."""
+    before = running()
+    yield
+    left = [process for process in running() if process not in before and not process.lasts]
+    for process in left:
+        process.kill()
+    assert not left, f"left running: {[process.command for process in left]}"
+
+
 @pytest.fixture
 def gateways(tmp_path, authority, certificate):
     """Makes gateways without starting them: `gateways(sites=..., upstreams=..., ...)`."""
     made = []
 
-    def make(**config):
-        folder = tmp_path / f"gateway{len(made)}"
-        folder.mkdir()
-        made.append(Gateway(folder, authority, certificate, config))
-        return made[-1]
-
-    yield make
-    for gateway in made:
+    def end(gateway):
         if gateway.process is None:
-            continue
+            return
         try:
             if not gateway.stopped:
                 gateway.stop()
         finally:
             print(f"--- log of {gateway.folder.name}:\n{gateway.log[-20000:]}")
+
+    with contextlib.ExitStack() as stack:
+
+        def make(**config):
+            folder = tmp_path / f"gateway{len(made)}"
+            folder.mkdir()
+            made.append(Gateway(folder, authority, certificate, config))
+            stack.callback(end, made[-1])
+            return made[-1]
+
+        yield make
 
 
 @pytest.fixture
@@ -122,6 +139,7 @@ def started():
 
         def start(make, *args, **options):
             made = make(*args, **options)
+            made.lasts = True
             stack.callback(made.stop)
             return made
 
@@ -149,31 +167,30 @@ def pages(started):
 @pytest.fixture
 def pebble(tmp_path, authority):
     """Starts Pebbles: `pebble(validity_s=...)`."""
-    made = []
+    numbers = itertools.count()
+    with contextlib.ExitStack() as stack:
 
-    def start(**options):
-        folder = tmp_path / f"pebble{len(made)}"
-        folder.mkdir()
-        made.append(Pebble(folder, authority, **options))
-        return made[-1]
+        def start(**options):
+            folder = tmp_path / f"pebble{next(numbers)}"
+            folder.mkdir()
+            made = Pebble(folder, authority, **options)
+            stack.callback(made.stop)
+            return made
 
-    yield start
-    for each in made:
-        each.stop()
+        yield start
 
 
 @pytest.fixture
 def acme_ca(authority):
     """Starts ACME servers of our own: `acme_ca(profiles=...)`."""
-    made = []
+    with contextlib.ExitStack() as stack:
 
-    def start(**options):
-        made.append(AcmeCa(authority, **options))
-        return made[-1]
+        def start(**options):
+            made = AcmeCa(authority, **options)
+            stack.callback(made.stop)
+            return made
 
-    yield start
-    for each in made:
-        each.stop()
+        yield start
 
 
 @pytest.fixture
@@ -184,12 +201,11 @@ def state(tmp_path):
 @pytest.fixture
 def bad_server(authority):
     """Starts servers that are none: `bad_server({"/dir": bytes})`."""
-    made = []
+    with contextlib.ExitStack() as stack:
 
-    def start(answers, **options):
-        made.append(BadServer(authority, answers, **options))
-        return made[-1]
+        def start(answers, **options):
+            made = BadServer(authority, answers, **options)
+            stack.callback(made.close)
+            return made
 
-    yield start
-    for server in made:
-        server.close()
+        yield start

@@ -79,7 +79,7 @@ class NameServer:
         )
         try:
             self.process.wait_line("all zones loaded")
-        except AssertionError:
+        except BaseException:
             self.stop()
             raise
 

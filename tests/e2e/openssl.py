@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from processes import PATIENCE_S
+from processes import PATIENCE_S, TIED
 
 
 def s_client(gate, *arguments, sni="localhost", send=b"", check=True):
@@ -35,7 +35,7 @@ class Dialogue:
 
     def __init__(self, gate, *arguments):
         self._child = subprocess.Popen(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{gate.port}",
+            [*TIED, "openssl", "s_client", "-connect", f"127.0.0.1:{gate.port}",
              "-servername", "localhost", "-CAfile", str(gate.ca), *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip

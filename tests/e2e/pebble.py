@@ -78,7 +78,11 @@ class Pebble(AcmeAuthority):
             **(environment or {}),
         }
         self.process = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self):
         """Starts it, anew and forgetful if it has been stopped."""
@@ -128,5 +132,8 @@ class Pebble(AcmeAuthority):
         self.process.stop()
 
     def stop(self):
-        for process in self.process, self.dns:
-            process.stop()
+        try:
+            if self.process:
+                self.process.stop()
+        finally:
+            self.dns.stop()

@@ -22,7 +22,11 @@ class Server(Process):
 
     def __init__(self, command, **options):
         super().__init__(command, **options)
-        self.port = int(self.wait_line(r"listening (\d+)")[1])
+        try:
+            self.port = int(self.wait_line(r"listening (\d+)")[1])
+        except BaseException:
+            self.kill()
+            raise
         self.address = f"127.0.0.1:{self.port}"
 
     def reported(self, count, since=0):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs that the tests start: their output is kept, and each is stopped by its own pid."""
+"""Programs that the tests start: their output is kept, each is stopped by its own pid, and none
+outlives the process that runs the tests, however that ends."""
 
 import contextlib
 import os
@@ -59,15 +60,31 @@ def wait_until(holds, what, timeout=None):
         time.sleep(0.01)
 
 
+# In front of a command: the program is killed when the thread that started it ends, which is the
+# main one here (PR_SET_PDEATHSIG, which exec leaves as it is). No teardown runs in a test process
+# that gets SIGKILL, or that pytest-xdist gives up.
+TIED = ("setpriv", "--pdeathsig", "KILL", "--")
+
+_started = []
+
+
+def running():
+    """The programs started here, and not stopped yet."""
+    _started[:] = [process for process in _started if process.running]
+    return list(_started)
+
+
 class Process:
-    """A running program. `stdout` and `stderr` go to one list of lines."""
+    """A running program. `stdout` and `stderr` go to one list of lines. Who makes one stops it; the
+    fixture `nothing_left` (conftest.py) sees to what a failure has left."""
 
     def __init__(self, command, **options):
         self.command = [str(part) for part in command]
         self.lines = []
+        self.lasts = False  # longer than a test
         self._grown = threading.Condition()
         self._child = subprocess.Popen(
-            self.command,
+            [*TIED, *self.command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -76,6 +93,7 @@ class Process:
             start_new_session=True,
             **options,
         )
+        _started.append(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -136,9 +154,14 @@ class Process:
         try:
             return self.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.send_signal(signal.SIGKILL)
-            self.wait()
+            self.kill()
             raise
+
+    def kill(self):
+        """Ends the program at once, with what it has started itself."""
+        if self.running:
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
 
     def memory_kb(self):
         """Resident memory."""

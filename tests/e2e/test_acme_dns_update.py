@@ -2,6 +2,8 @@
 """dns-01 by dynamic updates (RFC 2136) of zones that BIND serves, and that Pebble looks at."""
 
 import base64
+import contextlib
+import itertools
 import os
 from pathlib import Path
 
@@ -17,17 +19,17 @@ ZONE = "example.com"
 @pytest.fixture
 def name_servers(tmp_path):
     """Starts name servers: `name_servers({"example.com": ""})`."""
-    made = []
+    numbers = itertools.count()
+    with contextlib.ExitStack() as stack:
 
-    def start(zones=None, **options):
-        folder = tmp_path / f"named{len(made)}"
-        folder.mkdir()
-        made.append(NameServer(folder, zones or {ZONE: ""}, **options))
-        return made[-1]
+        def start(zones=None, **options):
+            folder = tmp_path / f"named{next(numbers)}"
+            folder.mkdir()
+            made = NameServer(folder, zones or {ZONE: ""}, **options)
+            stack.callback(made.stop)
+            return made
 
-    yield start
-    for each in made:
-        each.stop()
+        yield start
 
 
 def dns_of(names):

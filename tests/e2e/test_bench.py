@@ -23,7 +23,9 @@ import peers
 import pytest
 import websockets
 
-from processes import PATIENCE_S, PROGRAM, ROOT, SANITIZER, Process, free_port, wait_until
+from processes import (
+    PATIENCE_S, PROGRAM, ROOT, SANITIZER, TIED, Process, free_port, wait_until,
+)  # fmt: skip
 from wire import (BINARY, CLOSE, PING, PONG, accept_of, close_frame, field_of, frame,
                   open_websocket, switch_protocols)
 
@@ -672,12 +674,15 @@ def test_a_run_ends_with_its_last_connection(backend):
 
 
 def test_an_interrupt_ends_it_with_a_report(bench_echo):
-    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "10m",
-                                "-w", "0ms", "--json", "-"], stdout=subprocess.PIPE,
+    process = subprocess.Popen([*TIED, BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d",
+                                "10m", "-w", "0ms", "--json", "-"], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     process.stderr.readline()  # the first line of progress
     process.send_signal(signal.SIGINT)
-    result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    try:
+        result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    finally:
+        process.kill()
     assert process.returncode == 0 and result["interrupted"] and result["echoes"] > 0
 
 

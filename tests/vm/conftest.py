@@ -22,7 +22,7 @@ authority, certificate, rsa_certificate = e2e.authority, e2e.certificate, e2e.rs
 gateways, gateway, backend, client, started = (
     e2e.gateways, e2e.gateway, e2e.backend, e2e.client, e2e.started,
 )  # fmt: skip
-plain_echo = e2e.plain_echo
+plain_echo, nothing_left = e2e.plain_echo, e2e.nothing_left
 
 from gateway import run_ringway  # noqa: E402 - the path is set above
 from records import RecordClient  # noqa: E402
