@@ -74,6 +74,16 @@ def running():
     return list(_started)
 
 
+@contextlib.contextmanager
+def piped(command, **pipes):
+    """A program whose pipes, of text, are the caller's to read. It ends with the block."""
+    with subprocess.Popen([*TIED, *map(str, command)], text=True, **pipes) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
 class Process:
     """A running program. `stdout` and `stderr` go to one list of lines. Who makes one stops it; the
     fixture `nothing_left` (conftest.py) sees to what a failure has left."""

@@ -23,9 +23,8 @@ import peers
 import pytest
 import websockets
 
-from processes import (
-    PATIENCE_S, PROGRAM, ROOT, SANITIZER, TIED, Process, free_port, wait_until,
-)  # fmt: skip
+from processes import (PATIENCE_S, PROGRAM, ROOT, SANITIZER, Process, free_port, piped,
+                       wait_until)
 from wire import (BINARY, CLOSE, PING, PONG, accept_of, close_frame, field_of, frame,
                   open_websocket, switch_protocols)
 
@@ -674,40 +673,36 @@ def test_a_run_ends_with_its_last_connection(backend):
 
 
 def test_an_interrupt_ends_it_with_a_report(bench_echo):
-    process = subprocess.Popen([*TIED, BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d",
-                                "10m", "-w", "0ms", "--json", "-"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-    process.stderr.readline()  # the first line of progress
-    process.send_signal(signal.SIGINT)
-    try:
+    command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "10m", "-w", "0ms",
+               "--json", "-"]
+    with piped(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stderr.readline()  # the first line of progress
+        process.send_signal(signal.SIGINT)
         result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
-    finally:
-        process.kill()
     assert process.returncode == 0 and result["interrupted"] and result["echoes"] > 0
 
 
 def test_an_interrupt_before_anything_is_measured_says_so(bench_echo):
-    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-w", "10m"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    shown = process.communicate(timeout=PATIENCE_S)[0]
+    command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-w", "10m"]
+    with piped(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        shown = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 1 and "nothing was measured" in shown and "(interrupted)" in shown
     assert "own CPU" not in shown and "echoes" not in shown, "figures of no time at all"
 
 
 def test_a_second_interrupt_does_not_wait_for_the_server(backend):
     server = backend(echo_nothing)
-    process = subprocess.Popen([BENCH, "load", f"ws://{server.address}/", "-w", "0s",
-                                "--timeout", "1h"], stderr=subprocess.PIPE, text=True)
-    process.stderr.readline()
+    command = [BENCH, "load", f"ws://{server.address}/", "-w", "0s", "--timeout", "1h"]
+    with piped(command, stderr=subprocess.PIPE) as process:
+        process.stderr.readline()
 
-    def has_ended():
-        process.send_signal(signal.SIGINT)
-        return process.poll() is not None
+        def has_ended():
+            process.send_signal(signal.SIGINT)
+            return process.poll() is not None
 
-    wait_until(has_ended, "ringway-bench")
-    process.stderr.close()
+        wait_until(has_ended, "ringway-bench")
     assert process.returncode == -signal.SIGINT
 
 
