@@ -902,6 +902,66 @@ def test_progress_is_one_line_that_changes_on_a_terminal(bench_echo):
     assert shown.endswith(b"\r\x1b[K")
 
 
+@pytest.mark.parametrize("options, bottleneck", [
+    ([], True),             # a server and its load on one core leave nothing of it
+    (["-m", "hold"], False)  # who hardly runs limits nobody, however busy the core is
+])
+def test_a_generator_without_cpu_left_says_so(options, bottleneck):
+    one_core = ["taskset", "-c", str(min(os.sched_getaffinity(0)))]
+    server = Process([*one_core, BENCH, "serve", "-l", "127.0.0.1:0"])
+    url = f"ws://127.0.0.1:{server.wait_line(r':([0-9]+),')[1]}/"
+    done = subprocess.run([*one_core, BENCH, "load", url, "-q", "-d", "2s", "--json", "-", *options],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    server.stop()
+    own = json.loads(done.stdout)["own"]
+    assert own["bottleneck"] == bottleneck, own
+    assert own["cores_busy"] <= 1 and own["busiest_thread"] <= own["cpu_cores"] + 0.01
+
+
+def connected_sources(port):
+    """How many connections there are from each address to a port of this machine."""
+    counts = collections.Counter()
+    with open("/proc/net/tcp") as table:
+        for line in list(table)[1:]:
+            _, local, remote, state = line.split()[:4]
+            if state == "01" and int(local[-4:], 16) == port:  # established, the server's end
+                counts[socket.inet_ntoa(bytes.fromhex(remote[:8])[::-1])] += 1
+    return counts
+
+
+@pytest.mark.skipif(SANITIZER is not None or
+                    resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 17_000,
+                    reason="takes 16,001 connections")
+def test_many_connections_come_from_several_addresses(bench_echo):
+    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-c", "16001",
+                                "-m", "hold", "-d", "10m", "-w", "0s", "--json", "-"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    shown = process.stderr.readline()
+    while "measuring" not in shown:
+        shown = process.stderr.readline()
+    sources = connected_sources(bench_echo.port)
+    process.send_signal(signal.SIGINT)
+    result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    assert process.returncode == 0 and result["open"] == 16001
+    assert sources == {"127.0.0.2": 16000, "127.0.0.3": 1}
+
+
+def test_connections_are_opened_over_the_ramp(backend):
+    times = []
+
+    def answer(wire):
+        times.append(time.monotonic())
+        switch_protocols(wire)
+        with contextlib.suppress(OSError):
+            close = wire.read_frame()
+            wire.send(frame(close[0] & 15, close[1]))
+
+    server = backend(answer)
+    load(f"ws://{server.address}/", "--ramp", "1s", connections=5)
+    assert len(times) == 5
+    assert times[-1] - times[0] > 0.5  # the first after 200 ms, the last after 1 s
+
+
 def stall_once(wire):
     """Echoes, but for 600 ms in the first second does nothing."""
     switch_protocols(wire)
