@@ -274,9 +274,12 @@ static void close_taken(struct client *client) {
     if (client->dialog.close_sent)
         return; // the answer to ours: the server ends the stream (RFC 6455 §7.1.1)
     client->code = client->dialog.close_code;
+    char reason[FRAME_CONTROL_MAX];
+    dialog_close_reason(&client->dialog, reason);
     pump(client);
     if (!is_over(client))
-        fail(client, FAILURE_CLOSED, "closed with code %u", client->code);
+        fail(client, FAILURE_CLOSED, "closed with code %u%s%s", client->code, reason[0] ? ": " : "",
+             reason);
 }
 
 static void frames_take(struct client *client, struct str bytes) {
