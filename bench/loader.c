@@ -403,12 +403,18 @@ static void client_received(struct client *client) {
         loader->scenario->echoed(loader, client);
 }
 
+// What was due and has not been sent, for want of CPU, is the slowest of all: it is sent now.
+static void pacer_end(struct loader *loader) {
+    uint64_t now_ns = clock_now_ns(), end_ns = loader->schedule->end_ns;
+    pacer_finish(&loader->pacer, now_ns < end_ns ? now_ns : end_ns);
+}
+
 static void phase_enter(struct loader *loader, enum load_phase phase) {
     loader->phase = phase;
     if (phase == PHASE_RUN && loader->scenario->run)
         loader->scenario->run(loader);
     if (phase >= PHASE_DRAIN)
-        pacer_stop(&loader->pacer);
+        pacer_end(loader);
     counter_set(&loader->stats.phase, phase);
     if (phase != PHASE_STOP)
         return;

@@ -60,9 +60,11 @@ static void tick_done(struct op *op, int result, uint8_t *buffer) {
     alarm_set(pacer, due_ns > now_ns + TICK_MIN_NS ? due_ns : now_ns + TICK_MIN_NS);
 }
 
-void pacer_stop(struct pacer *pacer) {
+void pacer_finish(struct pacer *pacer, uint64_t until_ns) {
     if (!pacer->op.submitted || pacer->stopping)
         return;
+    while (pacer_due_ns(pacer, pacer->next) < until_ns)
+        pacer->call(pacer, pacer->next++);
     pacer->stopping = true;
     ring_cancel(pacer->worker->ring, &pacer->op);
 }

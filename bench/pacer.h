@@ -29,8 +29,9 @@ struct pacer {
 int pacer_start(struct pacer *pacer, struct worker *worker, uint64_t base_ns, double interval_ns,
                 void (*call)(struct pacer *pacer, uint64_t number));
 
-// No further call. The memory must stay until the pacer is idle.
-void pacer_stop(struct pacer *pacer);
+// Calls what was due before `until_ns`, however late that is now, and nothing further. The memory
+// must stay until the pacer is idle.
+void pacer_finish(struct pacer *pacer, uint64_t until_ns);
 
 static inline bool pacer_is_idle(const struct pacer *pacer) {
     return !pacer->op.submitted;

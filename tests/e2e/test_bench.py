@@ -996,3 +996,21 @@ def test_a_stall_counts_for_every_message_that_was_due(backend):
     assert result["latency"]["count"] == pytest.approx(150, abs=5)
     assert result["latency"]["p90_us"] > 200_000
     assert result["latency"]["max_us"] < 2_000_000
+
+
+@pytest.mark.skipif(SANITIZER is not None, reason="judges time")
+def test_a_generator_that_stalls_leaves_no_message_out(bench_echo):
+    """It stands still for the last half second of the window and longer. What was due then is the
+    slowest of all, and is sent and counted."""
+    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-w", "0s",
+                                "-d", "1500ms", "--rate", "2000", "-c", "8", "-t", "4",
+                                "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    process.stderr.readline()  # after a second
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1)
+    process.send_signal(signal.SIGCONT)
+    result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    assert process.returncode == 0 and result["unanswered"] == 0
+    assert result["latency"]["count"] == 3000
+    assert result["latency"]["max_us"] > 900_000 and result["latency"]["p90_us"] > 500_000
