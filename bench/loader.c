@@ -409,6 +409,14 @@ static void pacer_end(struct loader *loader) {
     pacer_finish(&loader->pacer, now_ns < end_ns ? now_ns : end_ns);
 }
 
+static void stop_client(struct loader *loader, struct client *client) {
+    if (loader->plan->mode == LOAD_STORM)
+        return; // it closes when it has opened; to leave out who waits would leave out the slowest
+    client_close(client);
+    if (loader->setup.reads_when_told) // what lies in the way of the Close has to be read
+        client_read(client, SIZE_MAX);
+}
+
 static void phase_enter(struct loader *loader, enum load_phase phase) {
     loader->phase = phase;
     if (phase == PHASE_RUN && loader->scenario->run)
@@ -419,11 +427,8 @@ static void phase_enter(struct loader *loader, enum load_phase phase) {
     if (phase != PHASE_STOP)
         return;
     loader->stop_ms = loader->worker.now_ms;
-    for (size_t i = 0; i < loader->client_count; i++) {
-        client_close(&loader->clients[i]);
-        if (loader->setup.reads_when_told) // what lies in the way of the Close has to be read
-            client_read(&loader->clients[i], SIZE_MAX);
-    }
+    for (size_t i = 0; i < loader->client_count; i++)
+        stop_client(loader, &loader->clients[i]);
 }
 
 // Echoes that are due are waited for, but not for ever: a server that was asked for more than it

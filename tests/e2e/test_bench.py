@@ -661,6 +661,23 @@ def test_what_a_server_does_wrong_is_told(backend, script, kind):
     assert result["http_statuses"] == ({"404": 4} if kind == "http" else {})
 
 
+def test_a_storm_waits_for_the_connections_it_began(backend):
+    """A server that stops answering while the window lasts: who waits for it then, waits."""
+    numbers = itertools.count()
+
+    def answer_twenty(wire):
+        if next(numbers) >= 20:
+            wire.read_to_end()
+            return
+        switch_protocols(wire)
+        _, payload = wire.read_frame()
+        wire.send(frame(CLOSE, payload))
+
+    code, result = load(f"ws://{backend(answer_twenty).address}/", "-m", "storm")
+    assert code == 1 and result["opened"] == 20, result
+    assert result["failures"]["timeout"]["count"] == 4
+
+
 def test_the_reason_of_a_close_is_told(backend):
     """As far as a terminal may be shown it."""
     def close_with_a_reason(wire):
