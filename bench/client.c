@@ -251,7 +251,8 @@ static void head_take(struct client *client, struct str bytes) {
         return;
     case UPGRADE_REFUSED:
         client->code = result.status;
-        fail(client, FAILURE_HTTP, "the upgrade was answered with status %u", result.status);
+        fail(client, FAILURE_HTTP, "the upgrade was answered with status %u%s%.*s", result.status,
+             result.location.len > 0 ? ", Location: " : "", STR_ARG(result.location));
         return;
     case UPGRADE_BROKEN:
         fail(client, FAILURE_UPGRADE, "%s", result.why);

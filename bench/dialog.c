@@ -5,7 +5,6 @@
 #include "bench/pattern.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -298,8 +297,7 @@ enum dialog_event dialog_take(struct dialog *dialog, struct str *input) {
 void dialog_close_reason(const struct dialog *dialog, char out[FRAME_CONTROL_MAX]) {
     const struct dialog_control *control = &dialog->control_in;
     assert(dialog->close_received);
-    size_t n = 0;
-    for (size_t i = 2; i < control->length; i++)
-        out[n++] = isprint(control->payload[i]) ? (char)control->payload[i] : '?';
+    size_t n = control->length > 2 ? control->length - 2 : 0;
+    memcpy(out, control->payload + 2, n);
     out[n] = '\0';
 }

@@ -123,8 +123,7 @@ size_t dialog_fill(struct dialog *dialog, uint8_t *out, size_t size);
 // Takes bytes off the front of `input` up to the next event.
 enum dialog_event dialog_take(struct dialog *dialog, struct str *input);
 
-// After DIALOG_CLOSE: the words that came with the code, terminated, "" for none. What is not
-// printable ASCII is '?': the peer may have sent anything, and a terminal may show it.
+// After DIALOG_CLOSE: the words that came with the code, as they came, terminated; "" for none.
 void dialog_close_reason(const struct dialog *dialog, char out[FRAME_CONTROL_MAX]);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "bench/counter.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -49,8 +50,12 @@ enum failure_kind failure_of_errno(int error) {
 }
 
 void failure_add(struct failures *failures, enum failure_kind kind, const char *text) {
-    if (failures->counts[kind] == 0)
-        snprintf(failures->first[kind], FAILURE_TEXT_MAX, "%s", text);
+    char *first = failures->first[kind];
+    if (failures->counts[kind] == 0) {
+        snprintf(first, FAILURE_TEXT_MAX, "%s", text);
+        for (char *c = first; *c; c++)
+            *c = isprint((unsigned char)*c) ? *c : '?';
+    }
     counter_add(&failures->counts[kind], 1);
 }
 

@@ -49,7 +49,8 @@ const char *failure_name(enum failure_kind kind);
 // The kind a negative errno of a socket falls under.
 enum failure_kind failure_of_errno(int error);
 
-// Counts one; `text` may be empty. Only for the thread that owns `failures`, while others may read
+// Counts one; `text` may be empty. What is not printable ASCII becomes '?': a peer may have sent
+// it, and a terminal may show it. Only for the thread that owns `failures`, while others may read
 // its counts.
 void failure_add(struct failures *failures, enum failure_kind kind, const char *text);
 

@@ -13,7 +13,7 @@
 // The fields of a head that decide about an upgrade.
 struct head {
     struct str start_line;
-    struct str upgrade, connection, key, accept, version, protocol, extensions;
+    struct str upgrade, connection, key, accept, version, protocol, extensions, location;
 };
 
 static void base64(char *out, size_t size, const uint8_t *bytes, size_t n) {
@@ -100,6 +100,8 @@ static void field_take(struct head *head, struct str line) {
         head->protocol = value;
     else if (str_ieq(name, STR("Sec-WebSocket-Extensions")))
         head->extensions = value;
+    else if (str_ieq(name, STR("Location")))
+        head->location = value;
 }
 
 // Splits the head off `input`. UPGRADE_DONE when it is complete.
@@ -173,6 +175,7 @@ enum upgrade_verdict upgrade_response_check(struct str input, const char *key, c
     result->status = status_parse(head.start_line);
     if (result->status == 0)
         return broken(result, "the answer is not HTTP/1.1");
+    result->location = head.location;
     if (result->status != 101)
         return UPGRADE_REFUSED;
     if (!str_starts(head.start_line, STR("HTTP/1.1 ")))

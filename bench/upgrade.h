@@ -26,7 +26,9 @@ struct upgrade_result {
     size_t head_bytes; // once complete: bytes of the head; what follows are frames
     unsigned status;   // of the answer
     struct str path;   // of the request, with the query: in the input
-    const char *why;   // UPGRADE_BROKEN; static
+    struct str
+        location;    // UPGRADE_REFUSED: where the answer sends the client, in the input; or empty
+    const char *why; // UPGRADE_BROKEN; static
 };
 
 // A fresh Sec-WebSocket-Key from 16 random bytes.

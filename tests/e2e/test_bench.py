@@ -688,6 +688,18 @@ def test_the_reason_of_a_close_is_told(backend):
     assert result["failures"]["closed"]["first"] == "closed with code 1013: later ?[31m???"
 
 
+def test_where_a_redirect_leads_is_told(backend):
+    def redirect(wire):
+        wire.read_head()
+        wire.send(b"HTTP/1.1 308 Permanent Redirect\r\nlocation:  https://a.example/\x1b[2J\r\n"
+                  b"Content-Length: 0\r\n\r\n")
+
+    _, result = load(f"ws://{backend(redirect).address}/")
+    assert result["http_statuses"] == {"308": 4}
+    assert result["failures"]["http"]["first"] == (
+        "the upgrade was answered with status 308, Location: https://a.example/?[2J")
+
+
 def test_nobody_listening_is_told_at_once():
     code, result = load(f"ws://127.0.0.1:{free_port()}/", duration="10m")
     assert code == 1 and result["failures"]["refused"]["count"] == 4
