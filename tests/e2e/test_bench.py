@@ -973,16 +973,17 @@ def connected_sources(port):
                     resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 17_000,
                     reason="takes 16,001 connections")
 def test_many_connections_come_from_several_addresses(bench_echo):
-    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-c", "16001",
-                                "-m", "hold", "-d", "10m", "-w", "0s", "--json", "-"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    shown = process.stderr.readline()
-    while "measuring" not in shown:
+    command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-c", "16001", "-m", "hold",
+               "-d", "10m", "-w", "0s", "--json", "-"]
+    with piped(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         shown = process.stderr.readline()
-    wait_until(lambda: connected_sources(bench_echo.port) == {"127.0.0.2": 16000, "127.0.0.3": 1},
-               "connections from two addresses")
-    process.send_signal(signal.SIGINT)
-    result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+        while "measuring" not in shown:
+            assert shown, "it ended"
+            shown = process.stderr.readline()
+        expected = {"127.0.0.2": 16000, "127.0.0.3": 1}
+        wait_until(lambda: connected_sources(bench_echo.port) == expected, "two addresses")
+        process.send_signal(signal.SIGINT)
+        result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
     assert process.returncode == 0 and result["open"] == 16001
 
 
@@ -1031,15 +1032,14 @@ def test_a_stall_counts_for_every_message_that_was_due(backend):
 def test_a_generator_that_stalls_leaves_no_message_out(bench_echo):
     """It stands still for the last half second of the window and longer. What was due then is the
     slowest of all, and is sent and counted."""
-    process = subprocess.Popen([BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-w", "0s",
-                                "-d", "1500ms", "--rate", "2000", "-c", "8", "-t", "4",
-                                "--json", "-"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
-    process.stderr.readline()  # after a second
-    process.send_signal(signal.SIGSTOP)
-    time.sleep(1)
-    process.send_signal(signal.SIGCONT)
-    result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
+    command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-w", "0s", "-d", "1500ms",
+               "--rate", "2000", "-c", "8", "-t", "4", "--json", "-"]
+    with piped(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stderr.readline()  # after a second
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        process.send_signal(signal.SIGCONT)
+        result = json.loads(process.communicate(timeout=PATIENCE_S)[0])
     assert process.returncode == 0 and result["unanswered"] == 0
     assert result["latency"]["count"] == 3000
     assert result["latency"]["max_us"] > 900_000 and result["latency"]["p90_us"] > 500_000
