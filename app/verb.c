@@ -220,8 +220,9 @@ int verb_version(int count, char **arguments) {
         printf("io_uring     not usable: %s\n", why);
         return 0;
     }
-    printf("io_uring     multishot accept: %s, multishot receive: %s, deferred task work: %s\n",
+    printf("io_uring     multishot accept: %s, multishot receive: %s, deferred task work: %s, "
+           "peek offset: %s\n",
            yes_no(features.accept_multishot), yes_no(features.recv_multishot),
-           yes_no(features.defer_taskrun));
+           yes_no(features.defer_taskrun), yes_no(features.peek_offset));
     return 0;
 }

@@ -65,7 +65,8 @@ const struct option option_table[] = {
      .fallback = "64K", .example = "256K", FIELD(struct config, splice_min_bytes),
      .help =
          "From how many remaining bytes on a WebSocket frame or a body passes without being read "
-         "into the gateway's memory. That needs the connection it comes from to be plain or "
+         "into the gateway's memory; frames of half as many that follow each other do so together "
+         "(Linux 6.11). That needs the connection it comes from to be plain or "
          "decrypted by the kernel, and the one it goes to to be plain or encrypted by it."},
     {SECTION_TOP, "timeouts", SHAPE_SECTION, .child = SECTION_TIMEOUTS,
      .example = "{head: 5s, idle: 2h}", .help = "How long to wait for a client."},

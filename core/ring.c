@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <liburing.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -380,6 +381,16 @@ ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes
     (void)ring;
     ssize_t received = recv(fd, buffer, size_bytes, MSG_DONTWAIT);
     return received < 0 ? -errno : received;
+}
+
+ssize_t ring_peek_at(struct ring *ring, int fd, uint64_t offset, void *buffer, size_t n) {
+    int at = (int)offset;
+    if (!ring->features.peek_offset || offset > INT_MAX)
+        return -EOPNOTSUPP;
+    if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at) < 0)
+        return -errno;
+    ssize_t peeked = recv(fd, buffer, n, MSG_PEEK | MSG_DONTWAIT);
+    return peeked < 0 ? -errno : peeked;
 }
 
 int ring_socket(struct ring *ring, int family) {

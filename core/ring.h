@@ -46,6 +46,7 @@ struct ring_features {
     bool accept_multishot; // 5.19
     bool recv_multishot;   // 6.0
     bool msg_ring;         // 5.18
+    bool peek_offset;      // SO_PEEK_OFF on TCP: 6.9, over IPv6 6.11
 };
 
 // Counters of one ring, NAME(identifier, help). Written by its thread; other threads may read them
@@ -142,6 +143,11 @@ ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int 
 
 // recv(2), never blocking: bytes, 0 at the end of the stream, or negative errno.
 ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes);
+
+// recv(2) that leaves the bytes where they are and starts `offset` bytes behind the first (MSG_PEEK
+// with SO_PEEK_OFF), never blocking: bytes, 0 at the end of the stream, or negative errno (-EAGAIN:
+// nothing there yet; -EOPNOTSUPP without the feature `peek_offset`).
+ssize_t ring_peek_at(struct ring *ring, int fd, uint64_t offset, void *buffer, size_t n);
 
 // A non-blocking TCP socket for `family` with TCP_NODELAY, or negative errno.
 int ring_socket(struct ring *ring, int family);

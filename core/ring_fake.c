@@ -612,6 +612,15 @@ ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes
     return received;
 }
 
+ssize_t ring_peek_at(struct ring *ring, int fd, uint64_t offset, void *buffer, size_t n) {
+    fake_recv_check(ring, fd);
+    ssize_t peeked = ring->features.peek_offset
+                         ? fake_socket_peek(fd, offset, buffer, n, &fake.chances)
+                         : -EOPNOTSUPP;
+    fake_trace("fd %d: looking %zu bytes ahead gives %zd", fd, (size_t)offset, peeked);
+    return peeked;
+}
+
 int ring_socket(struct ring *ring, int family) {
     (void)ring, (void)family;
     static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};

@@ -60,6 +60,8 @@ ssize_t fake_socket_send(int fd, const struct iovec *parts, int count,
                          const struct fake_chances *chances);
 ssize_t fake_socket_recv(int fd, void *buffer, size_t size_bytes,
                          const struct fake_chances *chances);
+ssize_t fake_socket_peek(int fd, uint64_t offset, void *buffer, size_t size_bytes,
+                         const struct fake_chances *chances);
 
 // poll(2) bits of our end.
 uint32_t fake_poll_events(const struct fake_peer *peer);

@@ -20,6 +20,7 @@ static bool try_buffer_ring(struct io_uring *uring);
 static bool try_recv_multishot(struct io_uring *uring);
 static bool try_accept_multishot(struct io_uring *uring);
 static bool has_msg_ring(struct io_uring *uring);
+static bool can_peek_at(int family);
 
 int ring_probe(struct ring_features *features, char *why, size_t why_size) {
     *features = (struct ring_features){0};
@@ -38,6 +39,7 @@ int ring_probe(struct ring_features *features, char *why, size_t why_size) {
     features->buffer_ring = try_buffer_ring(&uring);
     if (features->buffer_ring)
         features->recv_multishot = try_recv_multishot(&uring);
+    features->peek_offset = can_peek_at(AF_INET) && can_peek_at(AF_INET6);
     io_uring_queue_exit(&uring);
 
     if (!features->buffer_ring || !features->accept_multishot || !features->msg_ring) {
@@ -60,6 +62,7 @@ bool ring_imitate(struct ring_features *features, const char *kernel) {
         return false;
     features->recv_multishot &= version >= 6000;
     features->defer_taskrun &= version >= 6001;
+    features->peek_offset &= version >= 6009;
     return true;
 }
 
@@ -187,4 +190,14 @@ static bool try_accept_multishot(struct io_uring *uring) {
     }
     close(fd);
     return works;
+}
+
+// Also true where there is no such family: then there are no such sockets.
+static bool can_peek_at(int family) {
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), at = 0;
+    if (fd < 0)
+        return true;
+    bool can = setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at) == 0;
+    close(fd);
+    return can;
 }

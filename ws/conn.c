@@ -325,10 +325,12 @@ void conn_drain(struct conn *conn) {
         conn->exchange->keep_client = false;
 }
 
-void conn_splice(struct conn *conn, struct leg *source, struct leg *sink, uint64_t left) {
+bool conn_splice(struct conn *conn, struct leg *source, struct leg *sink, uint64_t left) {
     uint64_t min_bytes = conn->use->snapshot->config->splice_min_bytes;
-    if (min_bytes > 0 && left >= min_bytes && splice_start(source, sink, left))
-        counter_add(&conn->proxy->counters.splices, 1);
+    if (min_bytes == 0 || left < min_bytes || !splice_start(source, sink, left))
+        return false;
+    counter_add(&conn->proxy->counters.splices, 1);
+    return true;
 }
 
 struct str conn_tls_version(const struct conn *conn) {

@@ -136,8 +136,8 @@ void conn_log_kind(const struct conn *conn, enum log_level level, const char *ki
 // "1.3", "1.2", or empty on a plain connection. Static.
 struct str conn_tls_version(const struct conn *conn);
 // Lets the next `left` bytes from `source` go to `sink` by themselves, if they are many enough and
-// that can be done now; their owner is told of what has gone.
-void conn_splice(struct conn *conn, struct leg *source, struct leg *sink, uint64_t left);
+// that can be done now, which is returned; their owner is told of what has gone.
+bool conn_splice(struct conn *conn, struct leg *source, struct leg *sink, uint64_t left);
 // Counts the connection for this site (NULL: for none) instead of the one before.
 void conn_count_site(struct conn *conn, struct site_count *count);
 // A zeroed exchange, from the worker's spare ones if there is one; NULL when memory is out.

@@ -17,9 +17,10 @@
 #include "ws/conn.h"
 
 #include "core/address.h"
-#include "ws/splice.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "ws/run.h"
+#include "ws/splice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,15 @@
 // What one side gets after the other has sent FIN, a running frame after our wish to close, and
 // the last bytes on a slow way, as long as nothing moves.
 #define HALF_CLOSED_MS 30000
+// A frame that goes in a run may be so many times smaller than what goes alone: there is no call
+// of its own for it but the look at its header.
+#define RUN_FRAME_SHARE 2
 
 enum flow_state { FLOW_OPEN, FLOW_PAUSED, FLOW_CLOSING, FLOW_SHUT };
 
 struct flow {
     struct frame_walker walker;
+    struct run *run; // of frames that the splice from the source is passing; NULL: of one at most
     uint64_t bytes;
     uint8_t state; // enum flow_state
 };
@@ -169,7 +174,7 @@ static void flow_close(struct conn *conn, struct leg *source, const uint8_t *byt
     if (done > 0)
         leg_send(sink, bytes, done);
     flow->bytes += done;
-    if (!frame_at_boundary(&flow->walker))
+    if (!frame_at_boundary(&flow->walker) || source->splice)
         return;
     if (!frame_closed(&flow->walker))
         send_close(conn, sink);
@@ -230,17 +235,31 @@ static void violation_close(struct conn *conn, struct leg *source, enum walk_ver
     relay_close(conn, 1002, phrase);
 }
 
-// Pauses the source of a slow sink; otherwise lets the rest of a large frame go by itself.
+static void flow_end_run(struct flow *flow) {
+    run_free(flow->run);
+    flow->run = NULL;
+}
+
+// Lets the rest of a large frame go by itself, and with it the large ones behind.
+static void flow_splice(struct conn *conn, struct flow *flow, struct leg *from, struct leg *sink) {
+    uint64_t min_bytes = conn->use->snapshot->config->splice_min_bytes;
+    uint64_t n = frame_in_payload(&flow->walker) ? flow->walker.payload_left : 0;
+    if (min_bytes == 0 || !splice_is_possible(from, sink))
+        return;
+    if (flow->state == FLOW_OPEN)
+        n = run_find(&flow->walker, from, min_bytes / RUN_FRAME_SHARE, &flow->run);
+    if (!conn_splice(conn, from, sink, n))
+        flow_end_run(flow);
+}
+
+// Pauses the source of a slow sink; otherwise lets go by themselves what bytes may.
 static void flow_regulate(struct conn *conn, struct leg *from) {
     struct flow *flow = flow_from(conn, from);
     struct leg *sink = sink_of(conn, from);
     if (flow->state == FLOW_SHUT)
         return;
-    if (!leg_is_backlogged(sink)) {
-        if (frame_in_payload(&flow->walker))
-            conn_splice(conn, from, sink, flow->walker.payload_left);
-        return;
-    }
+    if (!leg_is_backlogged(sink))
+        return flow_splice(conn, flow, from, sink);
     if (!from->paused)
         counter_add(&conn->proxy->counters.relay_pauses, 1);
     if (flow->state == FLOW_OPEN)
@@ -252,6 +271,7 @@ size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, si
     struct flow *flow = flow_from(conn, from);
     struct leg *sink = sink_of(conn, from);
     conn_touch(conn);
+    flow_end_run(flow); // it was cut short
     if (flow->state == FLOW_SHUT) {
         discard(conn, from, bytes, n);
         return n;
@@ -278,12 +298,14 @@ size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, si
 void relay_spliced(struct conn *conn, struct leg *from, size_t n) {
     struct flow *flow = flow_from(conn, from);
     flow->bytes += n;
-    frame_skip(&flow->walker, n);
+    run_pass(flow->run, &flow->walker, n);
+    if (!from->splice)
+        flow_end_run(flow);
     if (flow->state == FLOW_CLOSING) {
         flow_close(conn, from, (const uint8_t *)"", 0);
         note_shut(conn);
     }
-    if (leg_is_backlogged(sink_of(conn, from)))
+    if (!from->splice || leg_is_backlogged(sink_of(conn, from)))
         flow_regulate(conn, from);
 }
 
@@ -439,6 +461,8 @@ void relay_free(struct conn *conn) {
     counter_add(&counters->received_bytes, relay->up.bytes);
     counter_add(&counters->sent_bytes, relay->down.bytes);
     relay_account(conn);
+    flow_end_run(&relay->up);
+    flow_end_run(&relay->down);
     free(relay->names);
     free(relay);
     conn->relay = NULL;

@@ -64,6 +64,8 @@ enum frame_verdict frame_walk(struct frame_walker *walker, const uint8_t *bytes,
     while (at < size && violation == FRAME_GOOD) {
         if (w.place == PLACE_FIRST && stop == FRAME_STOP_BOUNDARY)
             break;
+        if (w.place == PLACE_PAYLOAD && stop == FRAME_STOP_PAYLOAD)
+            break;
         if (w.place < PLACE_PAYLOAD)
             violation = header_byte(&w, bytes[at++]);
         else

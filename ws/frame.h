@@ -21,6 +21,7 @@ enum frame_sender { FRAME_FROM_CLIENT, FRAME_FROM_SERVER };
 enum frame_stop {
     FRAME_STOP_NEVER,    // walk everything
     FRAME_STOP_BOUNDARY, // stop at the first frame boundary, which may be where we stand
+    FRAME_STOP_PAYLOAD,  // stop at the first byte of a payload, or inside one where we stand
 };
 
 enum frame_violation {
@@ -63,8 +64,8 @@ _Static_assert(sizeof(struct frame_walker) <= 48, "two of these in every idle co
 // Starts before the first frame that `sender` sends after the 101.
 void frame_walker_init(struct frame_walker *walker, enum frame_sender sender);
 
-// Walks up to `size` bytes; `*used` is how many. FRAME_OK: all of them, or with FRAME_STOP_BOUNDARY
-// up to the boundary. FRAME_VIOLATION: stopped after the byte that showed `walker->violation`;
+// Walks up to `size` bytes; `*used` is how many. FRAME_OK: all of them, or up to
+// where it was to stop. FRAME_VIOLATION: stopped after the byte that showed `walker->violation`;
 // calling again with the rest goes on counting as far as that can be done. A relay that wants to
 // stop before the offending frame takes back `violation_back` bytes, as far as it still has them.
 enum frame_verdict frame_walk(struct frame_walker *walker, const uint8_t *bytes, size_t size,

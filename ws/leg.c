@@ -248,6 +248,13 @@ static size_t read_bytes(struct leg *leg) {
     return 0;
 }
 
+size_t leg_peek(struct leg *leg, uint64_t offset, void *buffer, size_t n) {
+    if (!leg->readable || leg->records || leg->offload || !chain_is_empty(&leg->in))
+        return 0;
+    ssize_t peeked = ring_peek_at(leg->worker->ring, leg->fd, offset, buffer, n);
+    return peeked > 0 ? (size_t)peeked : 0;
+}
+
 static size_t read_by_splice(struct leg *leg) {
     size_t moved = 0;
     leg->small_reads = 0;

@@ -157,6 +157,11 @@ void leg_finish(struct leg *leg);
 // the leg does.
 const char *leg_error(const struct leg *leg);
 
+// Copies bytes that wait in the socket, `offset` behind what has been read, and leaves them there.
+// Returns how many; 0 where none are, or the leg cannot tell: protected, all read as far as it
+// knows, or a kernel without SO_PEEK_OFF (before 6.9).
+size_t leg_peek(struct leg *leg, uint64_t offset, void *buffer, size_t n);
+
 // Ends the leg: no event comes any more, unsent bytes are dropped, memory and socket go when the
 // kernel has let go of them. The pointer is dead for the caller.
 void leg_close(struct leg *leg);

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+// A pipe's pages count, not its bytes: packets that arrived large take fewer.
+#define MOVE_BYTES (2 * (size_t)PIPE_BYTES)
+
 static void splice_end(struct splice *splice) {
     struct worker *worker = splice->source->worker;
     splice->source->splice = NULL;
@@ -28,10 +31,14 @@ static bool can_take(const struct leg *leg) {
            (!leg->records || leg_kernel_seals(leg));
 }
 
+bool splice_is_possible(const struct leg *source, const struct leg *sink) {
+    return can_give(source) && can_take(sink);
+}
+
 bool splice_start(struct leg *source, struct leg *sink, uint64_t n) {
     struct worker *worker = source->worker;
     assert(n > 0);
-    if (!can_give(source) || !can_take(sink))
+    if (!splice_is_possible(source, sink))
         return false;
     struct splice *splice = malloc(sizeof *splice);
     if (!splice)
@@ -93,7 +100,7 @@ static bool tell(struct splice *splice, size_t moved) {
 enum splice_verdict splice_move(struct splice *splice, size_t *moved) {
     struct leg *source = splice->source;
     if (splice->held == 0) {
-        size_t part = splice->left < PIPE_BYTES ? (size_t)splice->left : PIPE_BYTES;
+        size_t part = splice->left < MOVE_BYTES ? (size_t)splice->left : MOVE_BYTES;
         ssize_t n = ring_pipe_fill(source->worker->ring, &splice->pipe, source->fd, part);
         if (n == -EAGAIN)
             return SPLICE_EMPTY;

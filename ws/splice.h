@@ -29,6 +29,9 @@ struct splice {
     uint64_t left; // have not gone to the sink, held ones included
 };
 
+// Whether the legs' state allows a splice from one to the other now.
+bool splice_is_possible(const struct leg *source, const struct leg *sink);
+
 // Starts moving the next `n` bytes that `source` will receive. False, and nothing has changed: one
 // of the legs cannot do it now, or there is no pipe.
 bool splice_start(struct leg *source, struct leg *sink, uint64_t n);

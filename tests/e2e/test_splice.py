@@ -25,6 +25,7 @@ KB, MB = 1024, 1024 * 1024
 PIPES_KEPT, PIPES_MAX = 16, 256  # core/pipe_pool.h; a pipe is two descriptors
 KERNEL_TLS = "kernel TLS   send: AES" in run_ringway("version").stdout
 BOTH_WAYS = {"kernel": "on", "kernel_rx": "on"}
+PEEK_OFFSET = "peek offset: yes" in run_ringway("version").stdout
 SCHEMES = pytest.mark.parametrize("scheme", ["ws", "wss"] if KERNEL_TLS else ["ws"])
 
 
@@ -491,3 +492,104 @@ def test_tls_in_user_space_is_copied(spliced, backend):
         wire.send(frame(BINARY, payload, masked=True))
         assert wire.read_frame() == (128 | BINARY, payload)
     assert gate.status()["splices"] == 0
+
+
+# --- frames that go together --------------------------------------------------------------------
+
+EACH = 12 * KB  # too small to go alone, large enough to go in a run: see splice_min
+RUNS = {"splice_min": "16K"}
+
+
+def run_of_frames(count, masked=False):
+    """Large data frames behind each other, with what the gateway must see between some of them."""
+    frames = []
+    for number in range(count):
+        frames.append((BINARY, os.urandom(EACH + number % 3)))
+        frames += [(PING, b"between")] * (number % 50 == 49) + [(TEXT, b"small")] * (number % 70 == 69)
+    return frames, b"".join(frame(*each, masked=masked) for each in frames)
+
+
+@SCHEMES
+def test_frames_go_together(spliced, backend, scheme):
+    """What has gathered before a slow reader goes on many frames at a time, and each is counted."""
+    frames, sent = run_of_frames(700)
+
+    def script(wire):
+        wire.sock.settimeout(PATIENCE_S * 4)
+        wire.send(sent)
+        wire.send(close_frame(wire.read_close()))
+
+    gate = spliced(backend(websocket(script), keep_all=False), **RUNS)
+    with dial(gate, scheme, receive_buffer=32 * KB) as wire:
+        open_websocket(wire)
+        wait_until(lambda: gate.status()["relay_pauses"] > 0, "a full socket")
+        for opcode, payload in frames:
+            assert wire.read_frame() == (128 | opcode, payload)
+        wire.send(close_frame(1000, masked=True))
+        assert wire.read_close() == 1000
+    counters = gate.status()
+    if PEEK_OFFSET:
+        assert counters["spliced_bytes"] > len(sent) / 4
+        assert counters["spliced_bytes"] / counters["splices"] > 2 * EACH
+    else:
+        assert counters["splices"] == 0
+    line = gate.wait_access(event="close")
+    assert line["frames_out"] == len(frames) + 1 and line["bytes_out"] == len(sent) + 4
+    assert line["messages_out"] == sum(opcode != PING for opcode, _ in frames)
+
+
+@SCHEMES
+def test_violation_among_frames_that_go_together(spliced, backend, scheme):
+    """It is found where it begins: what is before arrives, and nothing of it or behind it."""
+    frames, good = run_of_frames(1500, masked=True)
+    _, more = run_of_frames(20, masked=True)
+    gathered, arrived = threading.Event(), []
+
+    def script(wire):
+        wire.sock.settimeout(PATIENCE_S * 4)
+        gathered.wait(PATIENCE_S)
+        arrived.extend(wire.read_frame() for _ in frames)
+        arrived.append(wire.read_close())
+
+    gate = spliced(backend(websocket(script), keep_all=False), site_keys={"strict": True}, **RUNS)
+    with dial(gate, scheme) as wire:
+        open_websocket(wire)
+        sender = threading.Thread(
+            target=wire.send, args=(good + frame(3, bytes(EACH), masked=True) + more,)
+        )
+        sender.start()
+        wait_until(lambda: gate.status()["relay_pauses"] > 0, "a full socket")
+        gathered.set()
+        assert wire.read_close() == 1002
+        sender.join()
+    wait_until(lambda: len(arrived) == len(frames) + 1, "the Close at the backend")
+    assert arrived == [(128 | opcode, payload) for opcode, payload in frames] + [1002]
+
+
+@SCHEMES
+def test_stop_among_frames_that_go_together(gateway, backend, scheme):
+    """The Close comes behind a whole frame, however many were on their way."""
+    frames, sent = run_of_frames(700)
+
+    def script(wire):
+        wire.sock.settimeout(PATIENCE_S * 4)
+        with contextlib.suppress(OSError):
+            wire.send(sent)
+            wire.read_close()
+
+    gate = gateway(backend(websocket(script), keep_all=False), drain="5s", tls=BOTH_WAYS, **RUNS)
+    with dial(gate, scheme, receive_buffer=32 * KB) as wire:
+        open_websocket(wire)
+        wait_until(lambda: gate.status()["relay_pauses"] > 0, "a full socket")
+        for opcode, payload in frames[:100]:
+            assert wire.read_frame() == (128 | opcode, payload)
+        gate.process.send_signal(signal.SIGTERM)
+        gate.wait_log("stopping")
+        for opcode, payload in frames[100:]:
+            got = wire.read_frame()
+            if got[0] & 15 == CLOSE:
+                break
+            assert got == (128 | opcode, payload)
+        assert got == (128 | CLOSE, b"\x03\xe9the gateway is stopping")
+        wire.send(close_frame(1001, masked=True))
+    assert gate.process.wait(PATIENCE_S) == 0

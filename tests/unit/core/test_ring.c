@@ -104,11 +104,11 @@ static void run_some(void) {
 // --- features ---------------------------------------------------------------------------------
 
 START_TEST(old_kernels_lack_what_came_later) {
-    struct ring_features features = {true, true, true, true, true, true};
+    struct ring_features features = {true, true, true, true, true, true, true};
     ck_assert(ring_imitate(&features, "6.0"));
     ck_assert(!features.defer_taskrun && features.recv_multishot);
     ck_assert(ring_imitate(&features, "5.19"));
-    ck_assert(!features.recv_multishot);
+    ck_assert(!features.recv_multishot && !features.peek_offset);
     ck_assert(features.accept_multishot && features.buffer_ring && features.coop_taskrun);
 }
 END_TEST
@@ -190,6 +190,48 @@ START_TEST(readiness_is_told_again_and_again) {
     run_until(&probe->completions, 4);
     ck_assert(probe->events & POLLRDHUP);
     free(probe);
+    finish();
+}
+END_TEST
+
+// Two ends of a TCP connection.
+static void tcp_pair(int ends[2]) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+    ck_assert_int_eq(listen(listener, 1), 0);
+    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    ck_assert_int_eq(connect(ends[0], (struct sockaddr *)&address, size), 0);
+    ends[1] = accept(listener, NULL, NULL);
+    ck_assert_int_ge(ends[1], 0);
+    close(listener);
+}
+
+START_TEST(bytes_ahead_are_seen_and_stay) {
+    int ends[2];
+    char bytes[8] = "";
+    start(_i, 8, BUFFERS);
+    tcp_pair(ends);
+    ck_assert_int_eq(write(ends[0], "0123456789", 10), 10);
+    if (!features_of(_i).peek_offset) {
+        ck_assert_int_eq(ring_peek_at(ring, ends[1], 0, bytes, 2), -EOPNOTSUPP);
+    } else {
+        ck_assert_int_eq(ring_peek_at(ring, ends[1], 4, bytes, 8), 6);
+        ck_assert_mem_eq(bytes, "456789", 6);
+        ck_assert_int_eq(ring_peek_at(ring, ends[1], 0, bytes, 2), 2);
+        ck_assert_mem_eq(bytes, "01", 2);
+        ck_assert_int_eq(ring_peek_at(ring, ends[1], 10, bytes, 2), -EAGAIN);
+        ck_assert_int_eq(ring_recv_now(ring, ends[1], bytes, 3), 3);
+        ck_assert_int_eq(ring_peek_at(ring, ends[1], 1, bytes, 2), 2);
+        ck_assert_mem_eq(bytes, "45", 2);
+    }
+    size_t before = features_of(_i).peek_offset ? 3 : 0;
+    ck_assert_int_eq(ring_recv_now(ring, ends[1], bytes, 8), before ? 7 : 8);
+    ck_assert_int_eq(bytes[0], (char)('0' + before));
+    close(ends[0]);
+    close(ends[1]);
     finish();
 }
 END_TEST
@@ -560,6 +602,7 @@ int main(void) {
     tcase_add_loop_test(all, bytes_come_in_order_and_then_the_end, 0, KERNELS);
     tcase_add_loop_test(all, buffers_run_out_and_come_back, 0, KERNELS);
     tcase_add_loop_test(all, readiness_is_told_again_and_again, 0, KERNELS);
+    tcase_add_loop_test(all, bytes_ahead_are_seen_and_stay, 0, KERNELS);
     tcase_add_loop_test(all, room_is_told_once, 0, KERNELS);
     tcase_add_loop_test(all, a_broken_pipe_is_an_error_and_no_signal, 0, KERNELS);
     tcase_add_loop_test(all, a_descriptor_is_read, 0, KERNELS);

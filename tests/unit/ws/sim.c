@@ -383,7 +383,8 @@ static void sim_start(struct sim *sim, uint64_t seed) {
     if (sim->stranger_count > 0)
         sim->tls_listener = fake_listen();
     struct ring_features features = {.recv_multishot = fake_random(4) > 0,
-                                     .accept_multishot = fake_random(4) > 0};
+                                     .accept_multishot = fake_random(4) > 0,
+                                     .peek_offset = fake_random(4) > 0};
     sim->main_ring = ring_open(&features, 8, 8, &sim->main_counters);
     if (log_file_open(&sim->access_file, &access) < 0)
         fake_fail("/dev/null cannot be opened");

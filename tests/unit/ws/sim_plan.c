@@ -66,6 +66,11 @@ static size_t size_draw(const struct sim *sim) {
     }
 }
 
+// Streams are long more often.
+static size_t stream_size_draw(const struct sim *sim) {
+    return half() ? size_draw(sim) : fake_random((uint32_t)sim->max_bytes);
+}
+
 static void payload_add(struct buffer *buffer, const struct call *call, unsigned way, size_t from,
                         size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -162,8 +167,8 @@ static void switch_plan(const struct sim *sim, struct call *call) {
                 "HTTP/1.1 101 Switching Protocols\r\nX-Call: %u\r\nUpgrade: websocket\r\n"
                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
                 call->id, accept);
-    stream_plan(&call->up, true, size_draw(sim), sim->strict && fake_random(4) == 0);
-    stream_plan(&call->down, false, size_draw(sim), sim->strict && fake_random(4) == 0);
+    stream_plan(&call->up, true, stream_size_draw(sim), sim->strict && fake_random(4) == 0);
+    stream_plan(&call->down, false, stream_size_draw(sim), sim->strict && fake_random(4) == 0);
 }
 
 static bool has_payload(const struct call *call) {

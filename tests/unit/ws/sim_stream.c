@@ -31,7 +31,10 @@ static void close_add(struct stream *stream) {
         buffer_add(&stream->bytes, bare, sizeof bare);
 }
 
-static size_t frame_size_draw(size_t max) {
+// `alike` is what most frames have, or 0.
+static size_t frame_size_draw(size_t max, size_t alike) {
+    if (alike > 0 && fake_random(10) > 0)
+        return alike < max ? alike : max;
     switch (fake_random(6)) {
     case 0:
         return 0;
@@ -46,18 +49,20 @@ static size_t frame_size_draw(size_t max) {
 
 void stream_plan(struct stream *stream, bool masked, size_t size, bool may_violate) {
     bool in_message = false;
+    // Large ones behind each other, which may go together, and small ones.
+    size_t alike = size > 3000 && fake_random(4) > 0 ? 2000 + fake_random(4000) : 0;
     *stream = (struct stream){.masked = masked, .violation_at = SIZE_MAX};
     while (stream->bytes.size < size) {
-        size_t payload = frame_size_draw(size - stream->bytes.size);
+        size_t payload = frame_size_draw(size - stream->bytes.size, alike);
         bool final = fake_random(3) > 0;
-        if (fake_random(5) == 0) {
+        if (fake_random(alike ? 20 : 5) == 0) {
             frame_add(stream, fake_random(2) ? 0x89 : 0x8a, payload < 125 ? payload : 125);
         } else {
             frame_add(stream, (uint8_t)((final ? 0x80 : 0) | (in_message ? 0 : 1 + fake_random(2))),
                       payload);
             in_message = !final;
         }
-        if (may_violate && fake_random(4) == 0) {
+        if (may_violate && fake_random(alike ? 16 : 4) == 0) {
             stream->violation_at = stream->bytes.size;
             frame_add(stream, 0x83, fake_random(100)); // a reserved opcode
             return;

@@ -304,8 +304,8 @@ static void check_walked(const struct stream *stream, const struct frame_walker 
     ck_assert_uint_eq(walker->payload_bytes, stream->payload_bytes);
 }
 
-// However a stream is cut, the counts are those of its making, and with FRAME_STOP_BOUNDARY every
-// walk ends where a frame ends.
+// However a stream is cut, the counts are those of its making; with FRAME_STOP_BOUNDARY every walk
+// ends where a frame ends, and with FRAME_STOP_PAYLOAD before each payload, which can be skipped.
 START_TEST(random_streams_are_walked) {
     for (uint32_t seed = 1; seed <= 120; seed++) {
         bool masked = seed % 2;
@@ -335,6 +335,17 @@ START_TEST(random_streams_are_walked) {
             frame_walk(&walker, stream.bytes + at, stream.size - at, FRAME_STOP_BOUNDARY, &used);
             at += used;
             ck_assert_uint_eq(at, stream.ends[i]);
+        }
+        check_walked(&stream, &walker);
+
+        frame_walker_init(&walker, sender);
+        for (at = 0; at < stream.size; at += used) {
+            frame_walk(&walker, stream.bytes + at, stream.size - at, FRAME_STOP_PAYLOAD, &used);
+            at += used;
+            ck_assert(at == stream.size || frame_in_payload(&walker));
+            used = frame_in_payload(&walker) ? walker.payload_left : 0;
+            if (used > 0)
+                frame_skip(&walker, used);
         }
         check_walked(&stream, &walker);
         free(stream.bytes);
