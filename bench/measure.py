@@ -192,8 +192,8 @@ def neighbours(rig, cell, gateway):
     if not moved["received_bytes"]:
         raise Failure("the bulk beside did not move")
     return {"p99_ratio": together["latency"]["p99_us"] / alone["latency"]["p99_us"],
-            "p99_alone_us": alone["latency"]["p99_us"],
-            "p99_beside_us": together["latency"]["p99_us"],
+            **{f"{name}_{when}_us": result["latency"][f"{name}_us"] for name in ("p50", "p99")
+               for when, result in (("alone", alone), ("beside", together))},
             "bulk_bytes_per_s": moved["received_bytes"] / moved["seconds"],
             **common(together, 2 * together["echoes"])}
 
