@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import threading
 import time
 
@@ -593,3 +594,45 @@ def test_stop_among_frames_that_go_together(gateway, backend, scheme):
         assert got == (128 | CLOSE, b"\x03\xe9the gateway is stopping")
         wire.send(close_frame(1001, masked=True))
     assert gate.process.wait(PATIENCE_S) == 0
+
+
+def test_stop_of_a_fast_stream_of_frames(gateway, backend):
+    """At full speed one splice follows the other, with a whole frame behind each: that is where the
+    Close goes."""
+    sealed = frame(BINARY, bytes(64 * KB))
+    goodbye = frame(CLOSE, b"\x03\xe9the gateway is stopping")
+    closed = threading.Event()
+
+    def script(wire):
+        while not closed.is_set():
+            wire.send(sealed * 16)
+
+    def read_all(wire, total, tails):
+        room = bytearray(MB)
+        tail = b""
+        while not tail.endswith(goodbye) and (n := wire.sock.recv_into(room)):
+            total.append(n)
+            tail = (tail + room[max(0, n - 100) : n])[-100:]
+        tails.append(tail)
+        if len(tails) == len(totals):
+            closed.set()
+        wire.sock.shutdown(socket.SHUT_RDWR)
+
+    gate = gateway(backend(websocket(script), keep_all=False), drain="5s", workers=1, **RUNS)
+    totals, tails, readers = [[] for _ in range(4)], [], []
+    with contextlib.ExitStack() as stack:
+        for total in totals:
+            wire = stack.enter_context(connect(gate.plain_port, keep_all=False))
+            open_websocket(wire)
+            total.append(len(wire.buffer))
+            readers.append(threading.Thread(target=read_all, args=(wire, total, tails)))
+            readers[-1].start()
+        wait_until(lambda: all(sum(total) > 20 * MB for total in totals), "speed")
+        if PEEK_OFFSET:
+            assert gate.status()["splices"] > 0
+        gate.process.send_signal(signal.SIGTERM)
+        for reader in readers:
+            reader.join(PATIENCE_S)
+    assert gate.process.wait(PATIENCE_S) == 0
+    assert [tail.endswith(goodbye) for tail in tails] == [True] * 4
+    assert [(sum(total) - len(goodbye)) % len(sealed) for total in totals] == [0] * 4
