@@ -340,8 +340,8 @@ def test_head_over_the_default_limit(gateway, silent, client):
 )
 def test_slow_head_times_out(gateway, silent, dial, start):
     gate = gateway(silent, timeouts={"head": "1s"})
-    wire = dial(gate)
     begin = time.monotonic()
+    wire = dial(gate)
     wire.send(start)
     rest = wire.read_to_end()
     assert 0.9 < time.monotonic() - begin < 1 + PATIENCE_S / 2

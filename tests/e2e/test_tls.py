@@ -332,8 +332,8 @@ def test_garbage_instead_of_a_handshake(gateway, client, name):
 @pytest.mark.parametrize("start", [b"", HELLO[:3], HELLO], ids=["nothing", "header", "half"])
 def test_slow_handshake_ends_at_its_deadline(gateway, client, start):
     gate = gateway(sites={"localhost": {"routes": PONG}}, timeouts={"handshake": "1s"})
-    wire = client(gate.port)
     begin = time.monotonic()
+    wire = client(gate.port)
     wire.send(start)
     wire.read_to_end()
     assert 0.9 < time.monotonic() - begin < 1 + PATIENCE_S / 2
