@@ -10,7 +10,12 @@ int ring_pipe_open(struct ring *ring, struct ring_pipe *pipe, size_t size_bytes)
     int ends[2];
     if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) < 0)
         return -errno;
-    fcntl(ends[1], F_SETPIPE_SZ, (int)size_bytes); // a smaller one works as well
+    fcntl(ends[1], F_SETPIPE_SZ, (int)size_bytes);
+    if (fcntl(ends[1], F_GETPIPE_SZ) < RING_PIPE_MIN_BYTES) {
+        close(ends[0]);
+        close(ends[1]);
+        return -ENOSPC;
+    }
     *pipe = (struct ring_pipe){.in = ends[1], .out = ends[0]};
     return 0;
 }

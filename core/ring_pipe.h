@@ -12,8 +12,13 @@ struct ring_pipe {
     int in, out; // where bytes enter, and leave
 };
 
-// A non-blocking pipe for at least `size_bytes`, or for fewer where the user's limit on pipes is
-// reached (pipe(7), pipe-user-pages-soft). 0 or negative errno. Ends with `ring_pipe_close`.
+// Through a smaller one splicing costs more than copying.
+#define RING_PIPE_MIN_BYTES (64 * 1024)
+
+// A non-blocking pipe for at least `size_bytes`, or for fewer where the user may have no larger
+// ones (pipe(7), pipe-max-size). 0 or negative errno; -ENOSPC when it would be of less than
+// RING_PIPE_MIN_BYTES, as the user's pipes take more than pipe-user-pages-soft. Ends with
+// `ring_pipe_close`.
 int ring_pipe_open(struct ring *ring, struct ring_pipe *pipe, size_t size_bytes);
 void ring_pipe_close(struct ring *ring, struct ring_pipe *pipe);
 

@@ -18,8 +18,8 @@ struct run {
 _Static_assert(sizeof((struct run *)0)->headers <= UINT8_MAX, "size and passed hold it");
 
 // Adds the frame whose header, or the rest of it, lies `offset` bytes ahead. `*ahead` then stands
-// at the start of its payload. False, and nothing has changed: it is not all there, not large, or
-// to be seen by the relay.
+// at the start of its payload. False, and nothing has changed: it is not all there, too small, to
+// be seen by the relay, or more than a pipe holds together with what is before.
 static bool header_add(struct run *run, struct frame_walker *ahead, struct leg *source,
                        uint64_t offset, uint64_t frame_min_bytes) {
     uint8_t *header = run->headers + run->size;
@@ -30,7 +30,8 @@ static bool header_add(struct run *run, struct frame_walker *ahead, struct leg *
     size_t used;
     if (frame_walk(&frame, header, n, FRAME_STOP_PAYLOAD, &used) == FRAME_VIOLATION ||
         !frame_in_payload(&frame) || frame.frames != ahead->frames ||
-        frame.payload_left < frame_min_bytes)
+        frame.payload_left < frame_min_bytes ||
+        (offset > 0 && offset + used + frame.payload_left > PIPE_BYTES))
         return false;
     *ahead = frame;
     run->size += (uint8_t)used;

@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-// A pipe's pages count, not its bytes: packets that arrived large take fewer.
-#define MOVE_BYTES (2 * (size_t)PIPE_BYTES)
-
 static void splice_end(struct splice *splice) {
     struct worker *worker = splice->source->worker;
     splice->source->splice = NULL;
@@ -100,7 +97,7 @@ static bool tell(struct splice *splice, size_t moved) {
 enum splice_verdict splice_move(struct splice *splice, size_t *moved) {
     struct leg *source = splice->source;
     if (splice->held == 0) {
-        size_t part = splice->left < MOVE_BYTES ? (size_t)splice->left : MOVE_BYTES;
+        size_t part = splice->left < PIPE_BYTES ? (size_t)splice->left : PIPE_BYTES;
         ssize_t n = ring_pipe_fill(source->worker->ring, &splice->pipe, source->fd, part);
         if (n == -EAGAIN)
             return SPLICE_EMPTY;
