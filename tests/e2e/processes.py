@@ -174,9 +174,10 @@ class Process:
         self.wait()
 
     def memory_kb(self):
-        """Resident memory."""
+        """Resident memory of its own. How much of its program and libraries is mapped, too, is up to
+        the kernel, and changes by megabytes."""
         status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+        return int(re.search(r"RssAnon:\s+(\d+) kB", status)[1])
 
     def cpu_s(self):
         """User and system time used so far."""
