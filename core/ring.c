@@ -80,6 +80,8 @@ static int buffers_open(struct ring *ring, unsigned count) {
                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (ring->buffer_memory == MAP_FAILED)
         return -errno;
+    // Most of them may never be used: no huge page for the first touch.
+    madvise(ring->buffer_memory, buffers_size_bytes(ring), MADV_NOHUGEPAGE);
     ring->buffers = io_uring_setup_buf_ring(&ring->uring, count, BUFFER_GROUP, 0, &error);
     if (!ring->buffers) {
         munmap(ring->buffer_memory, buffers_size_bytes(ring));
