@@ -14,7 +14,9 @@
 #include "core/config_check.h"
 #include "core/config_read.h"
 
-static ssize_t file_read(int fd, char *bytes, size_t capacity);
+#define FILE_USUAL_BYTES ((size_t)64 * 1024)
+
+static ssize_t file_read(int fd, char **bytes);
 static const char *folder_of(struct conf_arena *arena, const char *path);
 static void tree_parse(struct config_reader *reader, const char *text, size_t size_bytes,
                        struct conf_arena *tree_arena);
@@ -27,9 +29,8 @@ struct config *config_load(const char *path, struct problems *problems) {
         return NULL;
     }
     struct conf_arena *arena = arena_new();
-    const size_t capacity = YAML_SIZE_MAX_BYTES + 1; // one more, to see that it is too large
-    char *text = arena_alloc(arena, capacity, 1);
-    ssize_t size_bytes = file_read(fd, text, capacity);
+    char *text = NULL;
+    ssize_t size_bytes = file_read(fd, &text);
     close(fd);
     struct config *config = NULL;
     if (size_bytes < 0)
@@ -38,14 +39,31 @@ struct config *config_load(const char *path, struct problems *problems) {
     else
         config = config_parse(text, (size_t)size_bytes, path, folder_of(arena, path), problems);
     arena_free(arena);
+    free(text);
     return config;
 }
 
-// All there is, up to the capacity, or a negative errno.
-static ssize_t file_read(int fd, char *bytes, size_t capacity) {
-    size_t filled = 0;
-    while (filled < capacity) {
-        ssize_t got = read(fd, bytes + filled, capacity - filled);
+// Makes room for more, at first for a usual file. False: it has grown too large, or memory is out.
+static bool room_grow(char **bytes, size_t *capacity, int *error) {
+    const size_t max = YAML_SIZE_MAX_BYTES + 1; // one more, to see that it is too large
+    size_t wanted = *capacity ? 4 * *capacity : FILE_USUAL_BYTES;
+    wanted = wanted < max ? wanted : max;
+    char *grown = wanted > *capacity ? realloc(*bytes, wanted) : NULL;
+    *error = wanted > *capacity && !grown ? -ENOMEM : 0;
+    if (!grown)
+        return false;
+    *bytes = grown;
+    *capacity = wanted;
+    return true;
+}
+
+// All there is, up to one byte more than a file may have, or a negative errno; `*bytes` is the
+// caller's to free in either case.
+static ssize_t file_read(int fd, char **bytes) {
+    size_t filled = 0, capacity = 0;
+    int error = 0;
+    while (filled < capacity || room_grow(bytes, &capacity, &error)) {
+        ssize_t got = read(fd, *bytes + filled, capacity - filled);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -54,7 +72,7 @@ static ssize_t file_read(int fd, char *bytes, size_t capacity) {
             break;
         filled += (size_t)got;
     }
-    return (ssize_t)filled;
+    return error ? error : (ssize_t)filled;
 }
 
 static const char *folder_of(struct conf_arena *arena, const char *path) {
