@@ -62,7 +62,7 @@ bool ring_imitate(struct ring_features *features, const char *kernel) {
         return false;
     features->recv_multishot &= version >= 6000;
     features->defer_taskrun &= version >= 6001;
-    features->peek_offset &= version >= 6009;
+    features->peek_offset &= version >= 6011; // over IPv6 as well
     return true;
 }
 

@@ -64,10 +64,10 @@ _Static_assert(sizeof(struct frame_walker) <= 48, "two of these in every idle co
 // Starts before the first frame that `sender` sends after the 101.
 void frame_walker_init(struct frame_walker *walker, enum frame_sender sender);
 
-// Walks up to `size` bytes; `*used` is how many. FRAME_OK: all of them, or up to
-// where it was to stop. FRAME_VIOLATION: stopped after the byte that showed `walker->violation`;
-// calling again with the rest goes on counting as far as that can be done. A relay that wants to
-// stop before the offending frame takes back `violation_back` bytes, as far as it still has them.
+// Walks up to `size` bytes; `*used` is how many. FRAME_OK: all of them, or up to where it was to
+// stop. FRAME_VIOLATION: stopped after the byte that showed `walker->violation`; calling again with
+// the rest goes on counting as far as that can be done. A relay that wants to stop before the
+// offending frame takes back `violation_back` bytes, as far as it still has them.
 enum frame_verdict frame_walk(struct frame_walker *walker, const uint8_t *bytes, size_t size,
                               enum frame_stop stop, size_t *used);
 
