@@ -337,9 +337,15 @@ bool report_open(struct report *report, const char *json_path, char *why, size_t
     return report->json || is_told(json_path, errno, why, why_size);
 }
 
-// Whether all that was written to `out` has left.
-static bool is_written(FILE *out, const char *where, char *why, size_t why_size) {
+typedef void print_function(FILE *out, const struct load_settings *settings,
+                            const struct load_result *result);
+
+// Prints a result whole, whose writing may fail on the way: then `errno` stays what it was there.
+static bool print_all(print_function *print, FILE *out, const char *where,
+                      const struct load_settings *settings, const struct load_result *result,
+                      char *why, size_t why_size) {
     errno = 0;
+    print(out, settings, result);
     if (fflush(out) == 0 && !ferror(out))
         return true;
     return is_told(where, errno ? errno : EIO, why, why_size);
@@ -347,13 +353,11 @@ static bool is_written(FILE *out, const char *where, char *why, size_t why_size)
 
 bool report_write(struct report *report, const struct load_settings *settings,
                   const struct load_result *result, char *why, size_t why_size) {
-    if (report->json)
-        json_print(report->json, settings, result);
-    bool is_good = !report->json || is_written(report->json, report->where, why, why_size);
+    bool is_good = !report->json || print_all(json_print, report->json, report->where, settings,
+                                              result, why, why_size);
     if (!report->shows_table)
         return is_good;
-    table_print(stdout, settings, result);
-    return is_good && is_written(stdout, "stdout", why, why_size);
+    return print_all(table_print, stdout, "stdout", settings, result, why, why_size) && is_good;
 }
 
 void report_close(struct report *report) {

@@ -760,6 +760,23 @@ def test_a_result_that_cannot_be_written_is_told(bench_echo, options, stdout):
     assert done.stderr == f"ringway-bench: {where}: {why}\n"
 
 
+STDIO_BYTES = 4096  # what the C library writes at once
+
+
+def test_the_last_line_that_does_not_fit_is_told_with_its_reason(bench_echo):
+    """The result then fills the buffer within its last line: nothing is left to write at the end."""
+    def hold(quotes, where):
+        url = f"ws://127.0.0.1:{bench_echo.port}/" + '"' * quotes
+        return subprocess.run([BENCH, "load", url, "-q", "--mode", "hold", "-c", "1", "-d", "100ms",
+                               "-w", "0s", "--json", where],
+                              capture_output=True, text=True, timeout=PATIENCE_S)
+
+    whole = hold(0, "-").stdout
+    last_line = whole.splitlines()[-2]
+    quotes = (STDIO_BYTES - len(whole) + len(last_line) // 2) // len('\\"')
+    assert hold(quotes, "/dev/full").stderr == "ringway-bench: /dev/full: No space left on device\n"
+
+
 PR_CAPBSET_DROP = 24  # prctl(2): of the capabilities that root gets by exec
 CAP_SYS_RESOURCE, CAP_LAST = 24, 40
 
