@@ -21,7 +21,6 @@ enum {
     READS_PER_TURN = 8, // then the others have theirs
     SENDS_PER_TURN = 8, // of a source
     FLUSH_PARTS = 16,
-    RETRY_MS = 100,
     CLOSE_PROTOCOL_ERROR = 1002, // RFC 6455 §7.4.1
     CLOSE_TOO_BIG = 1009,
     ROOM_BACKLOG_MAX = 8 << 20, // what waits for a member that does not read; then it is dropped
@@ -51,9 +50,8 @@ struct output {
     size_t n;
 };
 
-static void accept_done(struct op *op, int result, uint8_t *buffer);
+static void accepted(struct acceptor *acceptor, int fd);
 static void visit_done(struct op *op, int result, uint8_t *buffer);
-static void retry_fired(struct timer *timer);
 static void rx_done(struct op *op, int result, uint8_t *buffer);
 static void tx_done(struct op *op, int result, uint8_t *buffer);
 static void receive(struct echo_conn *conn);
@@ -70,10 +68,9 @@ static void join(struct echo_conn *conn);
 
 void echo_server_start(struct echo_server *server, struct worker *worker) {
     server->worker = worker;
-    server->accept.done = accept_done;
+    server->acceptor.accepted = accepted;
     server->visit.done = visit_done;
-    server->retry.fired = retry_fired;
-    ring_accept(worker->ring, &server->accept, server->listener);
+    acceptor_start(&server->acceptor, worker);
     ring_poll_in(worker->ring, &server->visit, server->inboxes[server->index].read_fd);
 }
 
@@ -99,11 +96,6 @@ void echo_server_clear(struct echo_server *server) {
     chunk_pool_clear(&server->worker->chunks);
 }
 
-static void retry_fired(struct timer *timer) {
-    struct echo_server *server = container_of(timer, struct echo_server, retry);
-    ring_accept(server->worker->ring, &server->accept, server->listener);
-}
-
 // NULL: out of memory.
 static struct echo_conn *conn_start(struct echo_server *server, int fd) {
     struct echo_conn *conn = calloc(1, sizeof *conn);
@@ -126,18 +118,10 @@ static struct echo_conn *conn_start(struct echo_server *server, int fd) {
     return conn;
 }
 
-static void accept_done(struct op *op, int result, uint8_t *buffer) {
-    (void)buffer;
-    struct echo_server *server = container_of(op, struct echo_server, accept);
-    struct worker *worker = server->worker;
-    if (result >= 0 && !conn_start(server, result))
-        ring_close_socket(worker->ring, result);
-    if (op->submitted)
-        return;
-    if (result >= 0)
-        ring_accept(worker->ring, op, server->listener);
-    else // no descriptor or no memory: there may be some soon
-        timer_set(&worker->timers, &server->retry, worker->now_ms + RETRY_MS);
+static void accepted(struct acceptor *acceptor, int fd) {
+    struct echo_server *server = container_of(acceptor, struct echo_server, acceptor);
+    if (!conn_start(server, fd))
+        ring_close_socket(server->worker->ring, fd);
 }
 
 // Connections that other threads have accepted, for a room of this one.

@@ -9,6 +9,7 @@
 #ifndef RINGWAY_BENCH_ECHO_H
 #define RINGWAY_BENCH_ECHO_H
 
+#include "bench/acceptor.h"
 #include "bench/inbox.h"
 #include "bench/room.h"
 #include "core/ring.h"
@@ -20,17 +21,16 @@ struct echo_conn;
 
 struct echo_server {
     struct worker *worker;
-    int listener;
+    struct acceptor acceptor;
     const struct inbox *inboxes; // of all threads
     size_t inbox_count, index;   // which of them is this one's
     struct room_table rooms;
-    struct op accept, visit;
-    struct timer retry; // accepts again after a failure
+    struct op visit;
     struct echo_conn *conns;
 };
 
-// Starts accepting on the listening non-blocking socket and from the inbox that `server` names;
-// these are the caller's.
+// Starts accepting on the acceptor's `listener` and from the inbox that `server` names; these are
+// the caller's.
 void echo_server_start(struct echo_server *server, struct worker *worker);
 
 // Frees what is left of connections, after the worker has been closed.

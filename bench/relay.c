@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-enum { FLUSH_PARTS = 16, RETRY_MS = 100 };
+enum { FLUSH_PARTS = 16 };
 
 struct relay_side {
     struct relay_conn *conn;
@@ -34,8 +34,7 @@ struct relay_conn {
     bool dead;
 };
 
-static void accept_done(struct op *op, int result, uint8_t *buffer);
-static void retry_fired(struct timer *timer);
+static void conn_start(struct acceptor *acceptor, int fd);
 static void connect_done(struct op *op, int result, uint8_t *buffer);
 static void rx_done(struct op *op, int result, uint8_t *buffer);
 static void tx_done(struct op *op, int result, uint8_t *buffer);
@@ -47,9 +46,8 @@ static void conn_join(struct relay_conn *conn);
 
 void relay_server_start(struct relay_server *server, struct worker *worker) {
     server->worker = worker;
-    server->accept.done = accept_done;
-    server->retry.fired = retry_fired;
-    ring_accept(worker->ring, &server->accept, server->listener);
+    server->acceptor.accepted = conn_start;
+    acceptor_start(&server->acceptor, worker);
 }
 
 void relay_server_clear(struct relay_server *server) {
@@ -82,12 +80,14 @@ static void side_init(struct relay_side *side, struct relay_conn *conn, struct r
                                 .again.run = rx_again};
 }
 
-static void conn_start(struct relay_server *server, int fd) {
+static void conn_start(struct acceptor *acceptor, int fd) {
+    struct relay_server *server = container_of(acceptor, struct relay_server, acceptor);
     struct ring *ring = server->worker->ring;
     const struct sockaddr *to = (const struct sockaddr *)&server->backend;
     struct relay_conn *conn = calloc(1, sizeof *conn);
     int backend = conn ? ring_socket(ring, to->sa_family) : -ENOMEM;
     if (backend < 0) {
+        acceptor_want_tell(backend);
         free(conn);
         ring_close_socket(ring, fd);
         return;
@@ -100,25 +100,6 @@ static void conn_start(struct relay_server *server, int fd) {
     DL_APPEND(server->conns, conn);
     conn->backend.tx.done = connect_done;
     ring_connect(ring, &conn->backend.tx, backend, to, address_size(to));
-}
-
-static void accept_done(struct op *op, int result, uint8_t *buffer) {
-    (void)buffer;
-    struct relay_server *server = container_of(op, struct relay_server, accept);
-    struct worker *worker = server->worker;
-    if (result >= 0)
-        conn_start(server, result);
-    if (op->submitted)
-        return;
-    if (result >= 0)
-        ring_accept(worker->ring, op, server->listener);
-    else // no descriptor or no memory: there may be some soon
-        timer_set(&worker->timers, &server->retry, worker->now_ms + RETRY_MS);
-}
-
-static void retry_fired(struct timer *timer) {
-    struct relay_server *server = container_of(timer, struct relay_server, retry);
-    ring_accept(server->worker->ring, &server->accept, server->listener);
 }
 
 static void connect_done(struct op *op, int result, uint8_t *buffer) {

@@ -6,21 +6,20 @@
 #ifndef RINGWAY_BENCH_RELAY_H
 #define RINGWAY_BENCH_RELAY_H
 
+#include "bench/acceptor.h"
 #include "core/worker.h"
 
 #include <sys/socket.h>
 
 struct relay_server {
     struct worker *worker;
-    int listener;
+    struct acceptor acceptor;
     struct sockaddr_storage backend;
-    struct op accept;
-    struct timer retry; // accepts again after a failure
     struct relay_conn *conns;
 };
 
-// Starts accepting on `server->listener`, a listening non-blocking socket of the caller's, for
-// `server->backend`. The worker needs provided buffers. On the worker's thread.
+// Starts accepting on the acceptor's `listener`, which is the caller's, for `server->backend`. The
+// worker needs provided buffers. On the worker's thread.
 void relay_server_start(struct relay_server *server, struct worker *worker);
 
 // Frees what is left of connections, after the worker has been closed.

@@ -139,14 +139,14 @@ static bool threads_prepare(struct server_thread *threads, struct inbox *inboxes
             snprintf(why, why_size, "cannot listen on %s: %s", text, strerror(-fd));
             return false;
         }
-        threads[i] =
-            (struct server_thread){.settings = settings,
-                                   .index = (int)i,
-                                   .echo = {.listener = fd,
-                                            .inboxes = inboxes,
-                                            .inbox_count = settings->threads,
-                                            .index = i},
-                                   .relay = {.listener = fd, .backend = settings->backend}};
+        threads[i] = (struct server_thread){
+            .settings = settings,
+            .index = (int)i,
+            .echo = {.acceptor = {.listener = fd},
+                     .inboxes = inboxes,
+                     .inbox_count = settings->threads,
+                     .index = i},
+            .relay = {.acceptor = {.listener = fd}, .backend = settings->backend}};
     }
     address_format((struct sockaddr *)&address, text);
     printf("%s%s, %llu thread%s\n", settings->relays ? "relay on " : "echo backend on ws://", text,
@@ -192,7 +192,7 @@ bool serve_run(const struct serve_settings *settings, char *why, size_t why_size
               threads_run(threads, settings->threads, why, why_size);
     for (uint64_t i = 0; threads && inboxes && i < settings->threads; i++) {
         if (threads[i].settings)
-            close(threads[i].echo.listener);
+            close(threads[i].echo.acceptor.listener);
         inbox_close(&inboxes[i]);
     }
     free(threads);

@@ -85,6 +85,42 @@ def test_echo_does_not_read_from_a_client_that_does_not_read(bench_echo, client)
     assert bench_echo.memory_kb() - before_kb < 2048
 
 
+FEW_FILES = 64
+
+
+def serve_with_few_files(*options):
+    server = Process(["prlimit", f"--nofile={FEW_FILES // 2}:{FEW_FILES}", "--", BENCH, "serve",
+                      "--listen", "127.0.0.1:0", *options], preexec_fn=drop_all_capabilities)
+    server.port = int(server.wait_line(r" on .*127\.0\.0\.1:(\d+), ")[1])
+    return server
+
+
+def test_echo_without_descriptors_says_so_once_and_goes_on(client):
+    """More clients than descriptors: who is over waits in the kernel's queue until others leave."""
+    server = serve_with_few_files()
+    wires = [client(server.port) for _ in range(2 * FEW_FILES)]
+    server.wait_line(f"all {FEW_FILES} open files that the hard limit allows are in use, .* raise")
+    assert server.open_files() == FEW_FILES, "the soft limit has been raised"
+    used_s = server.cpu_s()
+    time.sleep(1)  # the time that is measured: some ten attempts to accept
+    assert server.cpu_s() - used_s < 0.2
+    for wire in wires:
+        open_websocket(wire)
+        wire.close()  # and so makes room
+    assert server.stop() == 0 and server.output.count("open files") == 1, server.output
+
+
+def test_relay_without_descriptors_says_so_and_goes_on(client, plain_echo):
+    server = serve_with_few_files("--relay", plain_echo.address)
+    wires = [client(server.port) for _ in range(FEW_FILES)]
+    server.wait_line("open files")
+    for wire in wires:
+        wire.close()
+    url = f"ws://127.0.0.1:{server.port}/"
+    wait_until(lambda: load(url)[0] == 0, "room for four, once all who had queued have gone")
+    assert server.stop() == 0 and server.output.count("open files") == 1, server.output
+
+
 @pytest.mark.parametrize("request_head", [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
