@@ -278,7 +278,7 @@ static void window(struct load *load, struct load_result *result) {
     struct snapshot before, after;
     stage_enter(load, "warm-up", settings->warmup_ms);
     wait_until(load, schedule->start_ns);
-    if (clock_now_ns() < schedule->start_ns)
+    if (clock_now_ns() < schedule->start_ns || is_pointless(load))
         return;
     struct core_sample cores_before = core_sample_take();
     snapshot_take(load, &before);
