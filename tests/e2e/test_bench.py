@@ -747,6 +747,14 @@ def test_a_run_ends_with_its_last_connection(backend):
     assert code == 1 and result["failures"]["ended"]["count"] == 4 and result["open"] == 0
 
 
+def test_who_is_lost_in_the_warm_up_leaves_no_window(backend):
+    """Shorter than the generator looks away for: the window would be microseconds."""
+    server = backend(end_without_close)
+    code, result = load(f"ws://{server.address}/", "-w", "100ms", duration="10m")
+    assert code == 1 and result["failures"]["ended"]["count"] == 4, result
+    assert result["seconds"] == 0 and not result["own"]["bottleneck"]
+
+
 def test_an_interrupt_ends_it_with_a_report(bench_echo):
     command = [BENCH, "load", f"ws://127.0.0.1:{bench_echo.port}/", "-d", "10m", "-w", "0ms",
                "--json", "-"]
@@ -794,6 +802,14 @@ def test_a_result_that_cannot_be_written_is_told(bench_echo, options, stdout):
     why = "No such file or directory" if "10m" in options else "No space left on device"
     where = "stdout" if stdout else options[1]
     assert done.stderr == f"ringway-bench: {where}: {why}\n"
+
+
+def test_nothing_is_printed_to_a_server(bench_echo):
+    """Where stderr is closed, no socket takes its place, which progress would be written to."""
+    done = subprocess.run(["sh", "-c", 'exec 2>&- <&- "$@"', "sh", BENCH, "load", "-c", "4",
+                           f"ws://127.0.0.1:{bench_echo.port}/", "-w", "0s", "-d", "1500ms",
+                           "--json", "-"], stdout=subprocess.PIPE, timeout=PATIENCE_S)
+    assert done.returncode == 0 and json.loads(done.stdout)["failures"] == {}, done.stdout
 
 
 STDIO_BYTES = 4096  # what the C library writes at once
