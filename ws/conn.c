@@ -160,6 +160,8 @@ static void conn_client_drained(void *owner, struct leg *leg) {
         relay_drained(conn, leg);
     else if (conn->phase == CONN_EXCHANGE && conn->upstream)
         leg_resume(conn->upstream);
+    else if (conn->phase == CONN_HEAD)
+        leg_resume(leg);
     else if (conn->phase == CONN_LINGER && leg->eof)
         conn_end(conn);
     else if (conn->phase == CONN_LINGER)

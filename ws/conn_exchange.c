@@ -121,7 +121,10 @@ static void interim_response(struct conn *conn) {
     size_t max_bytes = exchange->response.max_bytes;
     head_free(&exchange->response);
     head_response_init(&exchange->response, max_bytes, exchange->request.method);
-    leg_resume(conn->upstream);
+    if (leg_is_backlogged(conn->client))
+        leg_pause(conn->upstream);
+    else
+        leg_resume(conn->upstream);
 }
 
 static void switch_protocols(struct conn *conn) {

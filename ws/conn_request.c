@@ -19,7 +19,9 @@ void request_refresh(struct conn *conn) {
 void request_wait(struct conn *conn) {
     conn_enter(conn, CONN_HEAD);
     request_refresh(conn);
-    leg_resume(conn->client);
+    // Who does not read its answers asks for no more of them: they would wait in our memory.
+    if (!leg_is_backlogged(conn->client))
+        leg_resume(conn->client);
 }
 
 static bool exchange_begin(struct conn *conn) {

@@ -60,6 +60,20 @@ def wait_until(holds, what, timeout=None):
         time.sleep(0.01)
 
 
+def wait_still(value, what):
+    """Waits until `value()` has stayed the same for half a second."""
+    seen, since = None, time.monotonic()
+
+    def still():
+        nonlocal seen, since
+        now = value()
+        if now != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > 0.5
+
+    wait_until(still, what)
+
+
 # In front of a command: the program is killed when the thread that started it ends, which is the
 # main one here (PR_SET_PDEATHSIG, which exec leaves as it is). No teardown runs in a test process
 # that gets SIGKILL, or that pytest-xdist gives up.

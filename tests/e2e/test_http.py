@@ -3,13 +3,15 @@
 
 import contextlib
 import json
+import socket
 import threading
 import time
 
 import pytest
 
+from gateway import servers
 from peers import curl
-from processes import PATIENCE_S, wait_until
+from processes import PATIENCE_S, SANITIZER, wait_still, wait_until
 from wire import answering, ok, request
 
 
@@ -98,6 +100,53 @@ def test_pipelined_requests_are_answered_in_order(gateway, backend, dial):
     for number in reversed(range(10)):
         gates[number].set()
     assert [wire.read_response().body for _ in range(10)] == [b"answer %d" % n for n in range(10)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("action", ["respond", "upstream"])
+def test_who_pipelines_and_does_not_read_is_made_to_wait(gateways, backend, dial, action):
+    """Answers nobody reads cost no memory: the next request is read when there is room for its
+    answer. Then all are answered."""
+    count, text = 5000, "x" * 4000
+    to_backend = backend(answering(ok(text.encode())))
+    route = {"respond": text} if action == "respond" else {"upstream": "app"}
+    gate = gateways(
+        workers=1,
+        sites={"localhost": {"routes": {"/": route}}},
+        upstreams={"app": servers(to_backend)},
+    ).start()
+    wire = dial(gate, receive_buffer=64 * 1024, keep_all=False)
+    before_kb = gate.process.memory_kb()
+    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 256 * 1024)  # holds them all
+    wire.send(request() * count)
+    wait_still(gate.process.cpu_s, "the gateway waits for its client")
+    if not SANITIZER:
+        assert gate.process.memory_kb() - before_kb < 2048
+    for _ in range(count):
+        assert len(wire.read_response().body) == len(text)
+
+
+@pytest.mark.slow
+def test_hints_that_nobody_reads_stop_the_backend(gateway, backend, dial):
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: <" + b"x" * 4000 + b">\r\n\r\n"
+    count = 5000
+
+    def script(wire):
+        wire.read_head()
+        wire.sock.settimeout(PATIENCE_S * 4)
+        wire.send(hint * count + ok(b"at last"))
+
+    gate = gateway(backend(script), workers=1)
+    wire = dial(gate, receive_buffer=64 * 1024, keep_all=False)
+    before_kb = gate.process.memory_kb()
+    wire.send(request())
+    wait_still(gate.process.cpu_s, "the gateway waits for its client")
+    if not SANITIZER:
+        assert gate.process.memory_kb() - before_kb < 2048
+    for _ in range(count):
+        assert b" 103 " in wire.read_head()
+    answer = wire.read_response()
+    assert (answer.status, answer.body) == (200, b"at last")
 
 
 def test_pipelined_requests_with_bodies(gateway, pages, dial):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from processes import PATIENCE_S, SANITIZER, wait_until
+from processes import PATIENCE_S, SANITIZER, wait_still, wait_until
 from wire import (
     BINARY,
     CLOSE,
@@ -208,16 +208,7 @@ class Pump(threading.Thread):
                 self.sent += len(piece)
 
     def wait_stalled(self):
-        """Waits until nothing has been taken for half a second."""
-        seen, since = -1, time.monotonic()
-
-        def stalled():
-            nonlocal seen, since
-            if self.sent != seen:
-                seen, since = self.sent, time.monotonic()
-            return time.monotonic() - since > 0.5
-
-        wait_until(stalled, "the sender is stopped by back-pressure")
+        wait_still(lambda: self.sent, "the sender is stopped by back-pressure")
 
 
 def hash_of(wire, size):
