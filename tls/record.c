@@ -29,6 +29,7 @@ struct direction {
     uint8_t secret[TLS_SECRET_MAX_BYTES];
 };
 
+// REPLY_KEY_UPDATE is for one that receives only.
 enum reply { REPLY_NONE, REPLY_KEY_UPDATE, REPLY_ALERT };
 
 struct tls_records {
@@ -37,6 +38,7 @@ struct tls_records {
     uint8_t key_size, secret_size;
     bool tx_closed;
     bool receives_only;               // there is no cipher state for tx
+    bool owes_key_update;             // before the next data
     enum reply reply;                 // waits to be fetched
     enum tls_alert_level alert_level; // REPLY_ALERT
     enum tls_open_verdict ended; // CLOSE_NOTIFY or FATAL: nothing is opened any more; else MORE
@@ -251,10 +253,15 @@ static bool key_is_used_up(const struct tls_records *records, uint64_t more) {
            records->tx.sequence + more >= GCM_RECORDS_MAX;
 }
 
+// Whether a KeyUpdate goes before the next `count` records of data.
+static bool key_update_is_due(const struct tls_records *records, uint64_t count) {
+    return records->owes_key_update || key_is_used_up(records, count);
+}
+
 size_t tls_records_sealed_size(const struct tls_records *records, size_t n) {
     size_t count = record_count(n);
     size_t update =
-        key_is_used_up(records, count) ? record_sealed_size(records, TLS_KEY_UPDATE_BYTES) : 0;
+        key_update_is_due(records, count) ? record_sealed_size(records, TLS_KEY_UPDATE_BYTES) : 0;
     return update + n + count * record_sealed_size(records, 0);
 }
 
@@ -262,7 +269,7 @@ ssize_t tls_records_seal(struct tls_records *records, const uint8_t *in, size_t 
     size_t written = 0;
     if (records->tx_closed)
         return -EPIPE;
-    if (key_is_used_up(records, record_count(n))) {
+    if (key_update_is_due(records, record_count(n))) {
         written = tls_records_key_update(records, TLS_UPDATE_NOT_REQUESTED, out);
         if (written == 0)
             return -EKEYEXPIRED;
@@ -286,6 +293,7 @@ size_t tls_records_key_update(struct tls_records *records, enum tls_update_reque
     size_t size = record_seal(records, TLS_CONTENT_HANDSHAKE, message, sizeof message, out);
     bool advanced = key_advance(records, &records->tx, tx_state(records));
     assert(advanced);
+    records->owes_key_update = false;
     return size;
 }
 
@@ -323,8 +331,6 @@ size_t tls_records_reply(struct tls_records *records, uint8_t *out) {
     records->reply = REPLY_NONE;
     if (records->tx_closed || reply == REPLY_NONE)
         return 0;
-    if (reply == REPLY_KEY_UPDATE)
-        return tls_records_key_update(records, TLS_UPDATE_NOT_REQUESTED, out);
     records->tx_closed = records->alert_level == TLS_ALERT_FATAL;
     return alert_seal(records, records->alert_level, records->control.alert, out);
 }
@@ -441,12 +447,20 @@ static bool record_open(struct tls_records *records, struct opening *opening) {
     return records->version == TLS_VERSION_1_2 || padding_strip(records, opening);
 }
 
-static enum tls_open_verdict rx_key_advance(struct tls_records *records, enum reply reply) {
+static enum tls_open_verdict rx_key_advance(struct tls_records *records) {
     if (!can_update(records) || !key_advance(records, &records->rx, rx_state(records)))
         return fatal(records, TLS_ALERT_INTERNAL_ERROR,
                      "the peer changes keys, which this build of the TLS library cannot follow");
-    records->reply = reply;
     return TLS_OPEN_MORE;
+}
+
+// The peer wants our key changed, too. Ours to seal: before the next data, once for however many
+// wishes come while we have none (RFC 8446 §4.6.3), so that they cost no memory.
+static void key_update_owe(struct tls_records *records) {
+    if (records->receives_only)
+        records->reply = REPLY_KEY_UPDATE;
+    else
+        records->owes_key_update = true;
 }
 
 static enum tls_open_verdict content_judge(struct tls_records *records,
@@ -455,10 +469,11 @@ static enum tls_open_verdict content_judge(struct tls_records *records,
     switch (tls_control_receive(control, opening->content, opening->plain, opening->plain_size)) {
     case TLS_CONTROL_CONTINUE:
         break;
-    case TLS_CONTROL_NEW_RX_KEY:
-        return rx_key_advance(records, REPLY_NONE);
     case TLS_CONTROL_NEW_KEYS:
-        return rx_key_advance(records, REPLY_KEY_UPDATE);
+        key_update_owe(records);
+        return rx_key_advance(records);
+    case TLS_CONTROL_NEW_RX_KEY:
+        return rx_key_advance(records);
     case TLS_CONTROL_NO_RENEGOTIATION:
         control->alert = TLS_ALERT_NO_RENEGOTIATION;
         records->alert_level = TLS_ALERT_WARNING;

@@ -64,15 +64,15 @@ size_t tls_records_sealed_size(const struct tls_records *records, size_t n);
 // bytes written to `out`, which has room for tls_records_sealed_size and does not overlap `in`.
 // What is sealed must be sent, in order. -EKEYEXPIRED: the key has been used up and cannot be
 // replaced (RFC 8446 §5.5); close. -EPIPE: after close_notify or a fatal alert of ours. On TLS 1.3
-// it puts a KeyUpdate in front when one is due.
+// it puts a KeyUpdate in front when one is due: the key is nearly used up, or the peer asked.
 ssize_t tls_records_seal(struct tls_records *records, const uint8_t *in, size_t n, uint8_t *out);
 
-// Seals the answer that tls_records_open asked for (a KeyUpdate or an alert) into `out`, which has
+// Seals the answer that tls_records_open asked for (an alert) into `out`, which has
 // TLS_REPLY_MAX_BYTES; returns how many bytes, 0 when there is nothing to answer.
 size_t tls_records_reply(struct tls_records *records, uint8_t *out);
 
-// The same answer unsealed, for a connection whose sending the kernel seals: the type of the record
-// that carries it is put into `content`.
+// The same unsealed, for a connection whose sending the kernel seals, and there the answer to a
+// KeyUpdate, too: the type of the record that carries it is put into `content`.
 size_t tls_records_reply_plain(struct tls_records *records, uint8_t *content, uint8_t *out);
 
 // Seals close_notify, the last thing to be sent. 0 when that, or a fatal alert, has been sealed
