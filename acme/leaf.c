@@ -11,6 +11,8 @@
 #include <wolfssl/wolfcrypt/asn.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 
+#include "acme/issuer_key_id.h"
+
 static bool decoded_read(const DecodedCert *decoded, struct acme_leaf *leaf);
 
 bool acme_leaf_read(const char *pem, struct acme_leaf *leaf) {
@@ -88,11 +90,7 @@ static bool decoded_read(const DecodedCert *decoded, struct acme_leaf *leaf) {
         leaf->serial_size = (size_t)decoded->serialSz;
         memcpy(leaf->serial_bytes, decoded->serial, leaf->serial_size);
     }
-    // Of other sizes the library keeps a digest only.
-    leaf->has_issuer_key_id =
-        decoded->extAuthKeyIdSet && decoded->extAuthKeyIdSz == sizeof leaf->issuer_key_id;
-    if (leaf->has_issuer_key_id)
-        memcpy(leaf->issuer_key_id, decoded->extAuthKeyId, sizeof leaf->issuer_key_id);
+    leaf->issuer_key_id = acme_issuer_key_id((struct str){(const char *)leaf->der, leaf->der_size});
     for (const DNS_entry *entry = decoded->altNames; entry; entry = entry->next)
         if (!entry_append(leaf, entry))
             return false;

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "core/config.h"
+#include "core/str.h"
 
 // Serial numbers have 20 bytes at most (RFC 5280 §4.1.2.2).
 #define ACME_LEAF_SERIAL_BYTES 20
@@ -21,11 +22,10 @@ struct acme_leaf {
     char serial[64];  // hexadecimal
     uint8_t serial_bytes[ACME_LEAF_SERIAL_BYTES];
     size_t serial_size;
-    bool has_issuer_key_id;    // it is there, of the usual size
-    uint8_t issuer_key_id[20]; // authority key identifier (RFC 5280 §4.2.1.1)
     unsigned char *der;
     size_t der_size;
-    char **names; // host names, patterns, addresses
+    struct str issuer_key_id; // in `der`; empty: it has none
+    char **names;             // host names, patterns, addresses
     size_t name_count;
 };
 

@@ -18,12 +18,12 @@
 
 bool acme_certificate_id(const struct acme_leaf *leaf, char id[ACME_CERTIFICATE_ID_BYTES]) {
     uint8_t serial[ACME_LEAF_SERIAL_BYTES + 1] = {0};
-    if (!leaf->has_issuer_key_id || leaf->serial_size == 0)
+    if (leaf->issuer_key_id.len == 0 || leaf->serial_size == 0)
         return false;
     // As it is encoded: a first bit that is set needs a zero byte in front.
     size_t padding = leaf->serial_bytes[0] >> 7;
     memcpy(serial + padding, leaf->serial_bytes, leaf->serial_size);
-    char *issuer_text = acme_base64url(leaf->issuer_key_id, sizeof leaf->issuer_key_id);
+    char *issuer_text = acme_base64url(leaf->issuer_key_id.ptr, leaf->issuer_key_id.len);
     char *serial_text = acme_base64url(serial, leaf->serial_size + padding);
     int size = issuer_text && serial_text
                    ? snprintf(id, ACME_CERTIFICATE_ID_BYTES, "%s.%s", issuer_text, serial_text)

@@ -10,8 +10,9 @@
 #include "acme/client.h"
 #include "acme/leaf.h"
 
-// Base64url of a key identifier of 20 bytes, a dot, and of a serial number of up to 21.
-#define ACME_CERTIFICATE_ID_BYTES 64
+// Base64url of a key identifier, a dot, and of a serial number of up to 21 bytes. Key identifiers
+// are digests; there is room for one of more than 300 bytes.
+#define ACME_CERTIFICATE_ID_BYTES 512
 
 struct acme_window {
     time_t start, end; // 0: the authority suggests nothing
@@ -19,7 +20,8 @@ struct acme_window {
     char why[512];     // a URL that explains it; "": none
 };
 
-// The name by which the authority knows a certificate (§4.1). False: it has none.
+// The name by which the authority knows a certificate (§4.1). False: it has none, or one
+// that is too long.
 bool acme_certificate_id(const struct acme_leaf *leaf, char id[ACME_CERTIFICATE_ID_BYTES]);
 
 // Asks for the window of a certificate. 0 or negative errno; `ask_at` is set in any case, within a

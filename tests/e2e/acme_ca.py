@@ -61,9 +61,10 @@ class AcmeCa(AcmeAuthority):
     request."""
 
     def __init__(self, authority, name="Test CA", profiles=None, window=None, chains=1, eab=None,
-                 validity_s=90 * 86400):  # fmt: skip
+                 validity_s=90 * 86400, key_id=None):  # fmt: skip
         self.authority, self.name, self.profiles, self.eab = authority, name, profiles, eab
         self.validity_s = validity_s
+        self.key_id = key_id  # bytes that name its key in certificates; None: a digest of it
         self.window = window  # of a certificate: (start, end) as datetimes; no renewalInfo without
         self.window_fields = {}
         self.window_headers = {"Retry-After": "21600"}
@@ -127,7 +128,10 @@ class AcmeCa(AcmeAuthority):
 
     def _issue(self, csr):
         names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        identifier = (
+            x509.AuthorityKeyIdentifier(self.key_id, None, None) if self.key_id else
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        )  # fmt: skip
         builder = self._builder(
             x509.Name([]), self._name(self.name), csr.public_key(), self.validity_s
         )

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from acme_ca import Refused, certificate_id
+from acme_ca import Refused, certificate_id, encode
 from acme_gateway import HOST, acme_gateway, listed, renew, served, site
 from gateway import run_ringway
 from processes import PATIENCE_S, wait_until
@@ -180,6 +180,19 @@ def test_a_window_in_the_past_means_now(gateways, acme_ca, state):
     assert orders(server)[1]["replaces"] == first
     again.wait_log("authority suggests")
     assert utc(listed(again)[HOST]["next_attempt"]) > now() + hours(490)
+
+
+def test_authorities_name_their_keys_as_they_like(gateway, acme_ca, state):
+    """Most take a SHA-1 digest; this one SHA-256 (RFC 7093)."""
+    key_id = bytes(range(0xE0, 0x100))
+    server = acme_ca(window=lambda certificate: (now() + hours(400), now() + hours(410)),
+                     key_id=key_id)  # fmt: skip
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("authority suggests")
+    assert renew(gate, HOST).returncode == 0
+    first, _ = server.certificates
+    assert first.startswith(encode(key_id) + ".")
+    assert orders(server)[1]["replaces"] == first
 
 
 @pytest.mark.parametrize("kind, status", [("alreadyReplaced", 409), ("malformed", 400),

@@ -9,10 +9,11 @@
 START_TEST(a_certificate_has_the_name_of_the_rfc) {
     static const uint8_t issuer[] = {0x69, 0x88, 0x5b, 0x6b, 0x87, 0x46, 0x40, 0x41, 0xe1, 0xb3,
                                      0x7b, 0x84, 0x7b, 0xa0, 0xae, 0x2c, 0xde, 0x01, 0xc8, 0xd4};
-    struct acme_leaf leaf = {
-        .has_issuer_key_id = true, .serial_bytes = {0x87, 0x65, 0x43, 0x21}, .serial_size = 4};
+    static const char long_one[400];
+    struct acme_leaf leaf = {.issuer_key_id = {(const char *)issuer, sizeof issuer},
+                             .serial_bytes = {0x87, 0x65, 0x43, 0x21},
+                             .serial_size = 4};
     char id[ACME_CERTIFICATE_ID_BYTES];
-    memcpy(leaf.issuer_key_id, issuer, sizeof issuer);
     ck_assert(acme_certificate_id(&leaf, id));
     ck_assert_str_eq(id, "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE");
     leaf.serial_bytes[0] = 0x07; // no zero byte is needed in front of it
@@ -21,7 +22,12 @@ START_TEST(a_certificate_has_the_name_of_the_rfc) {
     memset(leaf.serial_bytes, 0xff, ACME_LEAF_SERIAL_BYTES);
     leaf.serial_size = ACME_LEAF_SERIAL_BYTES;
     ck_assert(acme_certificate_id(&leaf, id));
-    leaf.has_issuer_key_id = false;
+    leaf.issuer_key_id = (struct str){long_one, 300};
+    ck_assert(acme_certificate_id(&leaf, id));
+    ck_assert_uint_eq(strlen(id), 400 + 1 + 28);
+    leaf.issuer_key_id.len = sizeof long_one;
+    ck_assert(!acme_certificate_id(&leaf, id));
+    leaf.issuer_key_id = STR("");
     ck_assert(!acme_certificate_id(&leaf, id));
 }
 END_TEST
