@@ -95,9 +95,10 @@ static bool may_fall_back(const struct attempt *attempt) {
            (urgent || attempt->record.failures + 1 >= FALLBACK_FAILURES);
 }
 
+static enum acme_renewal renewal_of(const struct attempt *attempt,
+                                    const struct conf_authority *authority);
 static int terms_choose(struct attempt *attempt, const struct acme_client *client,
                         struct acme_order_terms *terms, char replaces[ACME_CERTIFICATE_ID_BYTES]);
-
 static int trial(struct attempt *attempt);
 static int challenges_try(struct attempt *attempt, struct acme_client *client,
                           const struct acme_order_terms *terms);
@@ -107,7 +108,8 @@ static int obtain_from(struct attempt *attempt, const struct conf_authority *aut
     struct acme_order_terms terms;
     char replaces[ACME_CERTIFICATE_ID_BYTES];
     struct acme_error *error = attempt->error;
-    int result = acme_quota_check(attempt->acme, authority, attempt->managed->site, error);
+    int result = acme_quota_check(attempt->acme, authority, attempt->managed->site,
+                                  renewal_of(attempt, authority), error);
     if (result == 0 && authority == &attempt->acme->authority)
         result = trial(attempt);
     if (result == 0)
@@ -115,6 +117,20 @@ static int obtain_from(struct attempt *attempt, const struct conf_authority *aut
     if (result == 0)
         result = terms_choose(attempt, client, &terms, replaces);
     return result == 0 ? challenges_try(attempt, client, &terms) : result;
+}
+
+// As what this authority will count an order.
+static enum acme_renewal renewal_of(const struct attempt *attempt,
+                                    const struct conf_authority *authority) {
+    const struct acme_record *record = &attempt->record;
+    const struct conf_site *site = attempt->managed->site;
+    char id[ACME_CERTIFICATE_ID_BYTES];
+    if (!record->has_leaf || strcmp(record->directory, authority->directory) != 0 ||
+        !acme_leaf_is_for(&record->leaf, site->acme_hosts, site->acme_host_count))
+        return ACME_RENEWAL_NONE;
+    bool suggested = record->window.start > 0 && record->window.start <= time(NULL);
+    return suggested && acme_certificate_id(&record->leaf, id) ? ACME_RENEWAL_SUGGESTED
+                                                               : ACME_RENEWAL_NAMES;
 }
 
 // After failures the staging server is tried first: while the names cannot be shown to be ours
@@ -161,7 +177,8 @@ static int challenges_try(struct attempt *attempt, struct acme_client *client,
         if (result == 0 || attempt->error->trouble != ACME_TROUBLE_VALIDATION || i + 1 == count)
             break;
         // What went wrong is worth more than that there is no trying again.
-        if (acme_quota_check(attempt->acme, client->authority, managed->site, &held) < 0)
+        if (acme_quota_check(attempt->acme, client->authority, managed->site, terms->renewal,
+                             &held) < 0)
             break;
         log_line(LOG_WARN, NULL, "acme: %s: %s; trying %s", managed->name, attempt->error->text,
                  acme_challenge_name(kinds[i + 1]));
@@ -201,6 +218,7 @@ static int terms_choose(struct attempt *attempt, const struct acme_client *clien
         .profile = attempt->profile,
         .replaces = knows && acme_certificate_id(&record->leaf, replaces) ? replaces : NULL,
         .preferred_chain = acme->preferred_chain,
+        .renewal = renewal_of(attempt, client->authority),
     };
     return 0;
 }

@@ -15,7 +15,6 @@
 #include "acme/dns_proof.h"
 #include "acme/json.h"
 #include "acme/leaf.h"
-#include "acme/quota.h"
 #include "acme/storage.h"
 #include "core/clock.h"
 #include "core/log.h"
@@ -38,7 +37,8 @@ struct order {
     char url[ACME_URL_BYTES];
     struct acme_key *key; // of the certificate
     char *key_pem;
-    struct acme_reply state; // as the server has told it last
+    enum acme_renewal renewal; // as what the server counts it
+    struct acme_reply state;   // as it has told it last
 };
 
 static int order_begin(struct order *order);
@@ -58,7 +58,8 @@ int acme_order_run(struct acme_client *client, const struct conf_acme *acme,
                           .site = managed->site,
                           .kind = kind,
                           .terms = terms,
-                          .error = error};
+                          .error = error,
+                          .renewal = terms->renewal};
     acme_storage_path(acme->state_dir, ACME_ORDERS, managed->name, ".json", order.path);
     int result = order_begin(&order);
     if (result == 0)
@@ -135,8 +136,17 @@ static int order_begin(struct order *order) {
                   "url", order->url, "key", order->key_pem, "profile", order->terms->profile,
                   "identifiers", identifiers_of(order->site));
     result = acme_storage_write_json(order->path, file, order->error);
-    acme_quota_count_order(order->acme, order->client->authority);
+    acme_quota_count_order(order->acme, order->client->authority, order->site, order->renewal);
     return result;
+}
+
+// An order that does not say what it replaces counts like any other renewal.
+static int counted_renewal(struct order *order) {
+    if (order->renewal != ACME_RENEWAL_SUGGESTED)
+        return 0;
+    order->renewal = ACME_RENEWAL_NAMES;
+    return acme_quota_check(order->acme, order->client->authority, order->site, order->renewal,
+                            order->error);
 }
 
 // A server that does not like what the certificate is to replace need not know.
@@ -158,7 +168,8 @@ static int order_ask(struct order *order) {
         log_line(LOG_INFO, NULL, "acme: %s: %s; ordering without \"replaces\"",
                  order->managed->name, order->error->text);
         replaces = NULL;
-    } while (true);
+        result = counted_renewal(order);
+    } while (result == 0);
     return result;
 }
 
@@ -431,7 +442,8 @@ static int order_download(struct order *order) {
     if (result == 0)
         result = acme_storage_write(order->managed->file, str_from(pem), order->error);
     if (result == 0)
-        acme_quota_count_certificate(order->acme, order->client->authority, order->site);
+        acme_quota_count_certificate(order->acme, order->client->authority, order->site,
+                                     order->renewal);
     explicit_bzero(pem, strlen(pem));
     free(pem);
     return result;

@@ -10,6 +10,7 @@
 #define RINGWAY_ACME_ORDER_H
 
 #include "acme/client.h"
+#include "acme/quota.h"
 #include "core/config.h"
 
 // What is asked for besides the names.
@@ -19,6 +20,7 @@ struct acme_order_terms {
     const char *profile;  // of the certificate, as the server names them; NULL: its own choice
     const char *replaces; // the certificate it is for (RFC 9773 §5), by its id; NULL: none
     const char *preferred_chain; // NULL: the server's choice
+    enum acme_renewal renewal;
 };
 
 // Gets a certificate for the names of its site, which are shown to be ours by challenges of this

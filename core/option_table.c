@@ -349,8 +349,9 @@ const struct option option_table[] = {
     {SECTION_ACME, "limits", SHAPE_ONE, OPTION_ENUM, .values = "auto|letsencrypt|none",
      .fallback = "auto", .example = "letsencrypt", FIELD(struct conf_acme, limits),
      .help =
-         "Whose published limits are kept to: orders, failed proofs of a name and certificates "
-         "for the same names are counted, and the next order waits before it would be too many. "
+         "Whose published limits are kept to: orders, failed proofs of a name, and certificates "
+         "for the same names and for a registered domain are counted, and the next order waits "
+         "before it would be too many. "
          "With auto those of Let's Encrypt for letsencrypt, and none for others."},
     {SECTION_ACME, "keys", SHAPE_ONE, OPTION_ENUM, .values = "ecdsa|rsa|both", .fallback = "ecdsa",
      .example = "both", FIELD(struct conf_acme, keys),

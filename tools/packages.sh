@@ -8,7 +8,7 @@
 
 # What builds ringway. check builds the unit tests, so it is not here.
 packages_build=(gcc libc6-dev make meson ninja-build pkgconf autoconf automake libtool
-    libyaml-dev libjansson-dev libldns-dev libmicrohttpd-dev scdoc uthash-dev)
+    libyaml-dev libjansson-dev libldns-dev libpsl-dev libmicrohttpd-dev scdoc uthash-dev)
 
 # What tests it: a second compiler, its sanitizers and tools, and peers we did not write.
 packages_test=(git clang clang-format libclang-rt-14-dev llvm universal-ctags shellcheck check
@@ -22,7 +22,7 @@ peers_test=(bind9 bind9-libs)
 
 # What boots a virtual machine with a kernel that has kernel TLS; the programs packed into it.
 packages_vm=(qemu-system-x86 seabios busybox-static cpio kmod xz-utils)
-packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libldns3 libmicrohttpd12 libsubunit0 libyaml-0-2 openssl
+packages_guest=(bash coreutils curl grep iproute2 libcap2-bin libjansson4 libldns3 libmicrohttpd12 libpsl5 libsubunit0 libyaml-0-2 openssl
     procps python3 python3-cffi-backend python3-cryptography python3-pytest python3-pytest-timeout
     python3-websockets python3-yaml sed strace util-linux)
 

@@ -102,6 +102,98 @@ def test_orders_are_counted(gateways, acme_ca, state):
     assert len(counts_of(state)[1]["orders"]["this account"]) == 1, "what is too old is dropped"
 
 
+def test_certificates_for_a_registered_domain_are_counted(gateways, acme_ca, state):
+    """Fifty a week for all names below what somebody has registered, but not what renews one."""
+    server = acme_ca()
+    keys = dict(listen=server.listen(None), acme=server.acme(state, **LIMITED))
+    first = gateways(sites={"a.example.co.uk": site()}, **keys).start()
+    first.wait_log("new certificate")
+    first.stop()
+    path, counts = counts_of(state)
+    (when,) = counts["domains"]["example.co.uk"]
+    counts["domains"]["example.co.uk"] = [when - 3600] * 49 + [when]
+    path.write_text(json.dumps(counts))
+    sites = {name: site() for name in ("a.example.co.uk", "b.example.co.uk", "b.another.co.uk")}
+    second = gateways(sites=sites, **keys).start()
+    said = second.wait_log("b.example.co.uk: no certificate: .*").string
+    assert ("example.co.uk: held back before the authority's limit of 50 certificates for one "
+            "registered domain within a week is exceeded; a site and its aliases share") in said  # fmt: skip
+    second.wait_log("b.another.co.uk: new certificate")
+    entry = listed(second)["b.example.co.uk"]
+    assert 166.9 < hours_until(entry["next_attempt"]) <= 167 and "failures" not in entry
+    assert renew(second, "a.example.co.uk").returncode == 0
+    counts = counts_of(state)[1]
+    assert len(counts["domains"]["example.co.uk"]) == 50, "a renewal does not count"
+    assert len(counts["certificates"]["a.example.co.uk"]) == 2
+    counts["domains"]["example.co.uk"] = [when - 7 * 86400] * 50
+    path.write_text(json.dumps(counts))
+    assert renew(second, "b.example.co.uk").returncode == 0
+    assert len(counts_of(state)[1]["domains"]["example.co.uk"]) == 1
+
+
+def full(counts):
+    """No order for new names may be made, and no other certificate for HOST."""
+    when = counts["certificates"][HOST][0]
+    counts["orders"] = {"this account": [when] * 300}
+    counts["domains"] = {"example.com": [when] * 50}
+    counts["certificates"] = {HOST: [when] * 5}
+    return counts
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_the_authority_asks_for_does_not_count(gateways, acme_ca, state, refused):
+    """A renewal in the suggested time that names what it replaces; without that it is one like others."""
+    hour = datetime.timedelta(hours=1)
+    past = datetime.datetime.utcnow() - 2 * hour
+    windows = {}
+    server = acme_ca(window=lambda certificate: windows.setdefault(
+        certificate.serial_number, (past, past + 100 * hour) if not windows else
+        (past + 500 * hour, past + 501 * hour),
+    ))  # fmt: skip
+
+    def refuse(path, payload):
+        if refused and path == "/order" and payload and "replaces" in payload:
+            raise Refused("alreadyReplaced", "it has been", 409)
+
+    server.refuse = refuse
+    keys = dict(listen=server.listen(None), acme=server.acme(state, **LIMITED),
+                sites={HOST: site()})  # fmt: skip
+    first = gateways(**keys).start()
+    first.wait_log("authority suggests")
+    first.stop()
+    path, counts = counts_of(state)
+    path.write_text(json.dumps(full(counts)))
+    second = gateways(**keys).start()
+    done = renew(second, HOST)
+    assert "replaces" in orders(server)[1]
+    if refused:
+        assert done.returncode == 1 and "certificates for exactly these names" in done.stderr
+        assert len(orders(server)) == 2
+    else:
+        assert done.returncode == 0, done.stderr
+        assert counts_of(state)[1] == full(counts)
+
+
+def test_renewals_are_no_new_orders(gateways, acme_ca, state):
+    """They do not count as such, and are made when no others may be; each key has its certificate."""
+    server = acme_ca()
+    keys = dict(listen=server.listen(None), acme=server.acme(state, keys="both", **LIMITED),
+                sites={HOST: site()})  # fmt: skip
+    first = gateways(**keys).start()
+    wait_until(lambda: first.log.count("new certificate") == 2, "one for each key")
+    first.stop()
+    path, counts = counts_of(state)
+    assert [len(counts[key][subject]) for key, subject in
+            (("orders", "this account"), ("domains", "example.com"),
+             ("certificates", HOST))] == [1, 1, 2]  # fmt: skip
+    counts["orders"]["this account"] *= 300
+    counts["domains"]["example.com"] *= 50
+    path.write_text(json.dumps(counts))
+    second = gateways(**keys).start()
+    assert renew(second, HOST).returncode == 0
+    assert counts_of(state)[1]["orders"] == counts["orders"]
+
+
 def test_held_back_the_second_authority_is_asked(gateways, acme_ca, state):
     """For a site that has nothing good."""
     first, second = acme_ca(name="First CA"), acme_ca(name="Second CA")
@@ -131,7 +223,7 @@ def test_counts_that_cannot_be_read_count_nothing(gateways, acme_ca, state, text
     counts_of(state)[0].write_text(text)
     second = gateways(**keys).start()
     assert renew(second, HOST).returncode == 0
-    assert len(counts_of(state)[1]["orders"]["this account"]) == 1
+    assert len(counts_of(state)[1]["certificates"][HOST]) == 1
 
 
 def test_others_have_no_known_limits(gateway, acme_ca, state):
