@@ -390,7 +390,7 @@ ssize_t ring_peek_at(struct ring *ring, int fd, uint64_t offset, void *buffer, s
     if (!ring->features.peek_offset || offset > INT_MAX)
         return -EOPNOTSUPP;
     if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof at) < 0)
-        return -errno;
+        return -EOPNOTSUPP;
     ssize_t peeked = recv(fd, buffer, n, MSG_PEEK | MSG_DONTWAIT);
     return peeked < 0 ? -errno : peeked;
 }

@@ -316,12 +316,12 @@ ssize_t fake_socket_recv(int fd, void *buffer, size_t size_bytes,
 
 ssize_t fake_socket_peek(int fd, uint64_t offset, void *buffer, size_t size_bytes,
                          const struct fake_chances *chances) {
-    const struct fake_peer *peer = fake_socket_get(fd)->peer;
+    struct fake_peer *peer = fake_socket_get(fd)->peer;
     if (!peer || !peer->connected || peer->tls.opens)
         fake_fail("looking ahead on descriptor %d, which is not a plain connection", fd);
     size_t length = fake_bytes_length(&peer->to_us);
     if (offset >= length)
-        return -EAGAIN;
+        return fake_end_of_stream(peer);
     size_t n = length - offset < size_bytes ? length - offset : size_bytes;
     n = portion(n, chances->short_io);
     memcpy(buffer, peer->to_us.bytes + peer->to_us.start + offset, n);

@@ -20,7 +20,8 @@ struct fake_tls {
     uint8_t content;   // of the record that is being sent; 0: data
     uint16_t tx_key, rx_key;
     size_t left_bytes; // to be read of a data record
-    int broken;        // errno of a record that could not be opened
+    bool damaged;      // a record could not be opened, and no other will be
+    bool too_long;     // a record said so, which is told once: nothing comes any more
 };
 
 struct fake_peer {

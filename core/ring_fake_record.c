@@ -112,7 +112,8 @@ static bool record_first(const struct fake_peer *peer, struct fake_record *recor
 
 bool fake_tls_is_ready(const struct fake_peer *peer) {
     struct fake_record record;
-    return peer->tls.left_bytes > 0 || peer->tls.broken || record_first(peer, &record);
+    return peer->tls.left_bytes > 0 || peer->tls.damaged ||
+           (!peer->tls.too_long && record_first(peer, &record));
 }
 
 // Takes from the data record that has been begun, the rest of which a reset may have cut off.
@@ -135,14 +136,16 @@ ssize_t fake_tls_recv(struct fake_peer *peer, void *buffer, size_t size_bytes,
     struct fake_record record;
     while (tls->left_bytes == 0) {
         *content = 0;
-        if (tls->broken)
-            return -tls->broken;
-        if (!record_first(peer, &record))
+        if (tls->damaged)
+            return -EBADMSG;
+        if (tls->too_long || !record_first(peer, &record))
             return fake_end_of_stream(peer);
-        if (record.size_bytes > FAKE_RECORD_MAX_BYTES || record.key != tls->rx_key) {
-            tls->broken = record.size_bytes > FAKE_RECORD_MAX_BYTES ? EMSGSIZE : EBADMSG;
-            continue;
-        }
+        tls->too_long = record.size_bytes > FAKE_RECORD_MAX_BYTES;
+        if (tls->too_long)
+            return -EMSGSIZE;
+        tls->damaged = record.key != tls->rx_key;
+        if (tls->damaged)
+            return -EBADMSG;
         if (record.content != CONTENT_DATA && way != FAKE_TLS_RECVMSG)
             return way == FAKE_TLS_SPLICE ? -EINVAL : -EIO;
         *content = record.content;

@@ -252,6 +252,8 @@ size_t leg_peek(struct leg *leg, uint64_t offset, void *buffer, size_t n) {
     if (!leg->readable || leg->records || leg->offload || !chain_is_empty(&leg->in))
         return 0;
     ssize_t peeked = ring_peek_at(leg->worker->ring, leg->fd, offset, buffer, n);
+    if (peeked < 0 && peeked != -EAGAIN && peeked != -EOPNOTSUPP)
+        leg_broken(leg, (int)peeked);
     return peeked > 0 ? (size_t)peeked : 0;
 }
 
@@ -466,7 +468,7 @@ bool leg_is_reusable(struct leg *leg) {
 
 // --- sending ----------------------------------------------------------------------------------
 
-// Sending has failed. What the peer sent before may still be read; reading finds the end.
+// What the peer sent before may still be read; reading finds the end.
 void leg_broken(struct leg *leg, int error) {
     if (!leg->lost)
         leg->lost = error;

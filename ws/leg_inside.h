@@ -8,7 +8,8 @@
 
 // --- leg.c ------------------------------------------------------------------------------------
 
-// Sending has failed: what waits to be sent is dropped; reading on will find the end.
+// The socket has failed, and said so to a call that was no reading: it says so only once. What
+// waits to be sent is dropped; reading on will find the end.
 void leg_broken(struct leg *leg, int error);
 
 // The socket is full: `drained` will be told when there was room.

@@ -86,6 +86,7 @@ static bool tell(struct splice *splice, size_t moved) {
     bool blocked = splice->held > 0;
     bool over = splice->left == 0 || splice->sink->lost;
     if (over) {
+        moved += splice->held; // a broken sink takes all, as in leg_send
         source->after_splice = splice->left == 0;
         splice_end(splice);
     }
@@ -103,6 +104,8 @@ enum splice_verdict splice_move(struct splice *splice, size_t *moved) {
             return SPLICE_EMPTY;
         if (n <= 0) {
             splice_end(splice);
+            if (n < 0 && n != -EINVAL) // that is a control record of TLS, still to be read
+                leg_broken(source, (int)n);
             return SPLICE_OVER;
         }
         splice->held = (size_t)n;

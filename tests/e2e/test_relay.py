@@ -4,6 +4,7 @@ not read. What one side did, the other sees, and nothing is invented."""
 
 import hashlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -132,6 +133,30 @@ def test_client_cut_off_inside_a_frame(gateway, backend, dial, how):
     wire.reset() if how == "reset" else wire.close()
     received, _ = wait_until(lambda: ended, "the backend's end")[0]
     assert received == half, "no Close and no other byte is invented inside a frame"
+
+
+def test_reset_right_behind_a_frame_is_no_half_close(gateway, backend, dial):
+    """Both have come when the gateway looks: the frame arrives, and both directions have ended."""
+    arrived, over = [], threading.Event()
+
+    def script(wire):
+        switch_protocols(wire)
+        arrived.append(wire.read_to_end())
+        assert over.wait(PATIENCE_S)
+
+    gate = gateway(backend(script), workers=1)
+    wire = dial(gate)
+    open_websocket(wire)
+    last = frame(TEXT, b"last words", masked=True)
+    gate.process.send_signal(signal.SIGSTOP)
+    wire.send(last)
+    wire.reset()
+    gate.process.send_signal(signal.SIGCONT)
+    line = gate.wait_access(event="close")
+    assert (line["closed_by"], line["reason"]) == ("client", "connection reset")
+    wait_until(lambda: arrived, "the backend's end")
+    over.set()
+    assert arrived == [last]
 
 
 @pytest.mark.tsan

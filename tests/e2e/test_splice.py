@@ -26,6 +26,7 @@ KB, MB = 1024, 1024 * 1024
 PIPES_KEPT, PIPES_MAX = 16, 256  # core/pipe_pool.h; a pipe is two descriptors
 KERNEL_TLS = "kernel TLS   send: AES" in run_ringway("version").stdout
 BOTH_WAYS = {"kernel": "on", "kernel_rx": "on"}
+SIDES = {"client": "client", "backend": "upstream"}  # in the access log
 PEEK_OFFSET = (
     "peek offset: yes" in run_ringway("version").stdout and "RINGWAY_KERNEL" not in os.environ
 )
@@ -206,18 +207,20 @@ def test_slow_reader_in_the_middle_of_a_splice(spliced, backend, scheme):
 @pytest.mark.parametrize("who", ["client", "backend"])
 @pytest.mark.parametrize("how", ["reset", "close"])
 def test_peer_that_goes_in_the_middle_of_a_splice(spliced, backend, scheme, who, how):
-    """The other side learns of it at once, and nothing stays behind, pipes least of all."""
+    """The other side learns of it at once, and nothing stays behind, pipes least of all. A reset is
+    not taken for the end of what is sent, behind which the other direction would stay open."""
     head = frame(BINARY, b"", declared=64 * MB)
-    go = threading.Event()
+    go, over = threading.Event(), threading.Event()
     ends = []
 
     def script(wire):
         if who == "client":
             ends.append(bool(wire.read_to_end()))
-            return
-        wire.send(head + bytes(3 * MB))
-        assert go.wait(PATIENCE_S)
-        getattr(wire, how)()
+        else:
+            wire.send(head + bytes(3 * MB))
+            assert go.wait(PATIENCE_S)
+            getattr(wire, how)()
+        assert over.wait(PATIENCE_S)
 
     gate = spliced(backend(websocket(script), keep_all=False))
     with dial(gate, scheme, keep_all=False) as wire:
@@ -232,6 +235,10 @@ def test_peer_that_goes_in_the_middle_of_a_splice(spliced, backend, scheme, who,
             wait_until(lambda: ends, "the end at the backend")
         else:
             assert wire.read_to_end()
+        if how == "reset":
+            line = gate.wait_access(event="close")
+            assert (line["closed_by"], line["reason"]) == (SIDES[who], "connection reset")
+        over.set()
     assert gate.status()["splices"] == 1
 
 
@@ -270,6 +277,37 @@ def test_reader_that_goes_in_the_middle_of_a_splice(spliced, backend, scheme, wh
             writer.join()
         assert broken.wait(PATIENCE_S)
     assert gate.status()["splices"] == 1
+
+
+@SCHEMES
+def test_what_a_lost_reader_does_not_get_is_still_counted(spliced, backend, scheme):
+    """The rest of a frame has no taker: the frame behind it begins where it begins, and is not taken
+    for one that breaks the protocol."""
+    sealed = frame(BINARY, b"\xff" * 200 * KB)
+    at = len(sealed) - 20 * KB
+    go, sent, over = threading.Event(), threading.Event(), threading.Event()
+
+    def script(wire):
+        wire.send(sealed[:at])
+        assert go.wait(PATIENCE_S)
+        wire.send(sealed[at:] + sealed)
+        sent.set()
+        assert over.wait(PATIENCE_S)
+
+    gate = spliced(backend(websocket(script), keep_all=False))
+    with dial(gate, scheme, keep_all=False) as wire:
+        open_websocket(wire)
+        wire.read_exactly(at)
+        assert gate.status()["splices"] == 1
+        gate.process.send_signal(signal.SIGSTOP)
+        go.set()
+        assert sent.wait(PATIENCE_S)
+        wire.reset()
+        gate.process.send_signal(signal.SIGCONT)
+        line = gate.wait_access(event="close")
+        over.set()
+    assert (line["closed_by"], line["reason"]) == ("client", "connection reset")
+    assert gate.status()["frame_violations"] == 0
 
 
 @SCHEMES

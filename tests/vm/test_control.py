@@ -229,6 +229,24 @@ def test_record_that_is_too_long(opened, rx, size):
 
 
 @RX
+@pytest.mark.parametrize("fault", ["damaged", "too long"])
+def test_broken_record_inside_a_large_frame(opened, rx, fault):
+    """What a splice is told of the socket's end is told to nobody else: it must not get lost."""
+    gate, wire = opened(rx, workers=1)
+    sealed = frame(BINARY, os.urandom(500_000), masked=True)
+    wire.send(sealed[:200_000])
+    wait_until(lambda: gate.status()["spliced_bytes"] > 0 or rx == "off", "a splice")
+    if fault == "damaged":
+        record = bytearray(wire.sock.records(sealed[200_000:210_000]))
+        record[-1] ^= 1
+        wire.sock.sock.sendall(record)
+    else:
+        wire.sock.send_record(DATA, bytes(17000))
+    line = gate.wait_access(event="close")
+    assert line["closed_by"] == "client" and "record" in line["reason"], line
+
+
+@RX
 @MODES
 def test_empty_records(opened, rx, busy):
     """They say nothing, and are not the end."""
