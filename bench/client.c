@@ -44,10 +44,9 @@ static const char *const phases[] = {
 };
 
 static const char *const waits_for[] = {
-    [PART_ECHOED] = "waiting for an echo",
-    [PART_SENDER] = "waiting to send",
-    [PART_RECEIVER] = "waiting for a message",
-    [PART_PEER] = "waiting to send",
+    [PART_ECHOED] = "waiting for an echo",     [PART_ANSWERED] = "waiting for an answer",
+    [PART_SPEAKER] = "waiting to send",        [PART_SENDER] = "waiting to send",
+    [PART_RECEIVER] = "waiting for a message", [PART_PEER] = "waiting to send",
 };
 
 enum { CALLS_PER_TURN = 8 }; // reads or writes; then the other clients have their turn
@@ -379,7 +378,7 @@ static void pump(struct client *client) {
         if (is_over(client))
             return;
     }
-    if (client->setup->dialog.part != PART_ECHOED)
+    if (!dialog_is_answered(&client->dialog))
         close_when_done(client);
 }
 
@@ -396,7 +395,7 @@ static void tx_done(struct op *op, int result, uint8_t *buffer) {
         fail_errno(client, result);
         return;
     }
-    if (client->setup->dialog.part != PART_ECHOED)
+    if (!dialog_is_answered(&client->dialog))
         progress(client); // the server takes what it is sent: there is no other sign of life
     wait_writable(client);
     if (client->state >= CLIENT_OPEN)

@@ -3,9 +3,11 @@
 
 #include "bench/load.h"
 #include "bench/options.h"
+#include "bench/payload.h"
 #include "bench/report.h"
 #include "bench/upgrade.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +21,11 @@ static const char *const tls_groups[] = {"X25519", "P-256", "P-384", "X25519MLKE
 struct load_arguments {
     uint64_t connections, duration_ms, warmup_ms, rate, read_bytes, ramp_ms, timeout_ms, threads;
     int mode;                   // enum load_mode; -1: not given
+    int answer;                 // enum load_answer
     int tls_version, tls_group; // places in the lists above
     bool resumes, is_quiet, is_text;
-    const char *sizes, *dial, *cipher, *ca_path, *json_path, *pids;
+    const char *sizes; // NULL: not given
+    const char *message_path, *dial, *cipher, *ca_path, *json_path, *pids;
     struct option_list fields;
 };
 
@@ -65,6 +69,20 @@ static const struct option_row rows[] = {
              "download: messages without end from a source\n"
              "slow-reader: the same, read at --read-rate\n"
              "broadcast: messages at --rate, each to all other clients"},
+    {.name = "message",
+     .kind = OPTION_TEXT,
+     .offset = AT(message_path),
+     .argument = "FILE",
+     .help = "send what is in this file, as every message"},
+    {.name = "answer",
+     .kind = OPTION_CHOICE,
+     .offset = AT(answer),
+     .choices = load_answer_names,
+     .argument = "KIND",
+     .help = "what the server does with a message:\n"
+             "echo: sends it back, which is verified (default)\n"
+             "any: answers with one message, whatever it says\n"
+             "none: nothing that is waited for (open-loop and hold)"},
     {.name = "text",
      .kind = OPTION_FLAG,
      .offset = AT(is_text),
@@ -174,8 +192,8 @@ static const struct option_row rows[] = {
 
 static void help(void) {
     printf("ringway-bench load URL [OPTION...]\n\n"
-           "Puts load on a WebSocket server that echoes, at ws:// or wss://, and checks every\n"
-           "echo.\n\n");
+           "Puts load on a WebSocket server at ws:// or wss://. One that echoes has every echo\n"
+           "checked; for others there are --message and --answer.\n\n");
     options_help(stdout, rows);
 }
 
@@ -228,6 +246,25 @@ static bool is_fed(enum load_mode mode) {
     return mode == LOAD_DOWNLOAD || mode == LOAD_SLOW;
 }
 
+// Whether the mode asks no more of a server than that it takes messages.
+static bool is_for_any_server(enum load_mode mode) {
+    return mode == LOAD_PING_PONG || mode == LOAD_OPEN_LOOP || mode == LOAD_HOLD;
+}
+
+// NULL, or why messages and answers as asked for do not go with the mode.
+static const char *message_refusal(const struct load_arguments *arguments) {
+    enum load_mode mode = (enum load_mode)arguments->mode;
+    if (arguments->message_path && arguments->sizes)
+        return "--size does not go with --message, which has its own";
+    if (arguments->message_path && !is_for_any_server(mode) && mode != LOAD_UPLOAD)
+        return "--message goes with --mode ping-pong, open-loop, hold and upload only";
+    if (arguments->answer != ANSWER_ECHO && !is_for_any_server(mode))
+        return "--answer goes with --mode ping-pong, open-loop and hold only";
+    if (arguments->answer == ANSWER_NONE && mode == LOAD_PING_PONG)
+        return "--answer none goes with --rate or --mode hold only: ping-pong waits for answers";
+    return NULL;
+}
+
 // Settles on a mode. NULL, or what does not go with it.
 static const char *mode_choose(struct load_arguments *arguments) {
     bool is_paced = arguments->rate > 0;
@@ -245,24 +282,38 @@ static const char *mode_choose(struct load_arguments *arguments) {
         return "--text does not go with --mode download and slow-reader, which send nothing";
     if (mode == LOAD_BROADCAST && arguments->connections < 2)
         return "--mode broadcast needs two connections or more";
-    return NULL;
+    return message_refusal(arguments);
 }
 
 static bool sizes_choose(struct size_mix *sizes, const struct load_arguments *arguments, char *why,
                          size_t why_size) {
-    if (!size_mix_parse(sizes, str_from(arguments->sizes))) {
+    const char *text = arguments->sizes ? arguments->sizes : "128";
+    if (!size_mix_parse(sizes, str_from(text))) {
         snprintf(why, why_size,
-                 "--size %s: must be a size such as 4K, or SIZE:WEIGHT,... (up to %d)",
-                 arguments->sizes, SIZE_MIX_MAX);
+                 "--size %s: must be a size such as 4K, or SIZE:WEIGHT,... (up to %d)", text,
+                 SIZE_MIX_MAX);
         return false;
     }
     for (size_t i = 0; arguments->mode == LOAD_BROADCAST && i < sizes->count; i++)
         if (sizes->parts[i].message_bytes < DIALOG_STAMP_BYTES) {
             snprintf(why, why_size,
                      "--size %s: a broadcast message has at least %d bytes, which say whose it is",
-                     arguments->sizes, DIALOG_STAMP_BYTES);
+                     text, DIALOG_STAMP_BYTES);
             return false;
         }
+    return true;
+}
+
+// Reads the message that is to be sent, allocated, where there is one, and sizes that say so.
+static bool message_choose(struct load_plan *plan, const char *path, char *why, size_t why_size) {
+    if (!path)
+        return true;
+    char size[32];
+    if (!payload_read(&plan->message, path, why, why_size))
+        return false;
+    snprintf(size, sizeof size, "%zu", plan->message.len);
+    bool is_size = size_mix_parse(&plan->sizes, str_from(size));
+    assert(is_size);
     return true;
 }
 
@@ -292,6 +343,7 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
                                                  : LOAD_LINES;
     settings->plan = (struct load_plan){
         .mode = (enum load_mode)arguments->mode,
+        .answer = (enum load_answer)arguments->answer,
         .connections = connections,
         .threads = arguments->threads < connections ? arguments->threads : connections,
         .sizes = sizes,
@@ -346,7 +398,6 @@ int command_load(int argc, char **argv) {
     char why[300];
     const char *url = NULL;
     struct load_arguments arguments = {.connections = 64,
-                                       .sizes = "128",
                                        .duration_ms = 10000,
                                        .warmup_ms = 1000,
                                        .timeout_ms = 10000,
@@ -366,12 +417,14 @@ int command_load(int argc, char **argv) {
     settings.plan.fields = fields;
     struct report report;
     int code = EXIT_FAILURE;
-    if (report_open(&report, arguments.json_path, why, sizeof why)) {
+    if (message_choose(&settings.plan, arguments.message_path, why, sizeof why) &&
+        report_open(&report, arguments.json_path, why, sizeof why)) {
         code = run(&settings, &report);
         report_close(&report);
     } else {
         run_error(why);
     }
+    free((char *)settings.plan.message.ptr);
     free(fields);
     return code;
 }

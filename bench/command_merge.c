@@ -45,9 +45,11 @@ static bool merge_file(const char *path, struct load_settings *settings, struct 
     }
     bool is_good = result_read(path, &its, result, why, why_size);
     bool is_first = settings->plan.connections == 0;
-    if (is_good && !is_first && its.plan.mode != settings->plan.mode) {
-        snprintf(why, why_size, "%s is a %s, the results before it are not", path,
-                 load_mode_names[its.plan.mode]);
+    bool is_alike =
+        its.plan.mode == settings->plan.mode && its.plan.answer == settings->plan.answer;
+    if (is_good && !is_first && !is_alike) {
+        snprintf(why, why_size, "%s is a %s (--answer %s), the results before it are not", path,
+                 load_mode_names[its.plan.mode], load_answer_names[its.plan.answer]);
         is_good = false;
     }
     if (is_good && is_first) {

@@ -72,6 +72,8 @@ static const uint8_t *message_bytes(const struct dialog *dialog,
                                     uint64_t *n) {
     uint64_t position = message->position;
     *n = message->length - position;
+    if (dialog->setup->message.ptr)
+        return (const uint8_t *)dialog->setup->message.ptr + position;
     if (is_stamped(dialog) && position < DIALOG_STAMP_BYTES) {
         *n = DIALOG_STAMP_BYTES - position;
         return (const uint8_t *)stamp + position;
@@ -123,6 +125,12 @@ static enum dialog_event trouble(struct dialog *dialog, enum dialog_event event,
     return event;
 }
 
+// Whether messages that come are compared with what they must be.
+static bool is_compared(const struct dialog *dialog) {
+    enum dialog_part part = dialog->setup->part;
+    return part != PART_SOURCE && part != PART_ANSWERED && part != PART_SPEAKER;
+}
+
 // Whether a message may come now.
 static bool may_come(const struct dialog *dialog) {
     enum dialog_part part = dialog->setup->part;
@@ -151,7 +159,7 @@ static enum dialog_event head_taken(struct dialog *dialog) {
         dialog->control_in = (struct dialog_control){.opcode = frame->opcode};
         return DIALOG_WANTS_MORE;
     }
-    if (is_server)
+    if (!is_compared(dialog))
         return DIALOG_WANTS_MORE;
     if (!dialog->back_begun) {
         if (frame->opcode != dialog->setup->opcode)
@@ -209,7 +217,7 @@ static enum dialog_event payload_taken(struct dialog *dialog) {
         return DIALOG_WANTS_MORE;
     }
     counter_add(&dialog->setup->traffic->received_bytes, payload.len);
-    if (dialog->setup->part == PART_SOURCE)
+    if (!is_compared(dialog))
         return DIALOG_WANTS_MORE;
     struct dialog_message *message = &dialog->back;
     if (is_stamped(dialog) && message->position < DIALOG_STAMP_BYTES &&
@@ -243,6 +251,21 @@ static enum dialog_event close_taken(struct dialog *dialog) {
     return DIALOG_CLOSE;
 }
 
+static enum dialog_event message_taken(struct dialog *dialog) {
+    if (is_compared(dialog) && dialog->back.position < dialog->back.length)
+        return trouble(dialog, DIALOG_WRONG, "a message is shorter than it was sent");
+    counter_add(&dialog->setup->traffic->received, 1);
+    if (!is_compared(dialog)) {
+        if (dialog->setup->part == PART_SPEAKER || dialog->received == dialog->sent)
+            return DIALOG_WANTS_MORE; // it answers nothing: the server's own word
+        dialog->from = dialog->connection;
+        dialog->number = dialog->received;
+    }
+    dialog->back_begun = false;
+    dialog->received++;
+    return DIALOG_MESSAGE;
+}
+
 static enum dialog_event frame_taken(struct dialog *dialog) {
     const struct frame *frame = &dialog->in.frame;
     switch (frame->opcode) {
@@ -262,12 +285,7 @@ static enum dialog_event frame_taken(struct dialog *dialog) {
     }
     if (!frame->fin || dialog->setup->part == PART_SOURCE)
         return DIALOG_WANTS_MORE;
-    if (dialog->back.position < dialog->back.length)
-        return trouble(dialog, DIALOG_WRONG, "a message is shorter than it was sent");
-    dialog->back_begun = false;
-    dialog->received++;
-    counter_add(&dialog->setup->traffic->received, 1);
-    return DIALOG_MESSAGE;
+    return message_taken(dialog);
 }
 
 enum dialog_event dialog_take(struct dialog *dialog, struct str *input) {

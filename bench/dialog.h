@@ -22,6 +22,8 @@
 // What this end does.
 enum dialog_part {
     PART_ECHOED,   // a client that sends, and gets back what it sent
+    PART_ANSWERED, // a client that sends, and gets one message for each, whatever it says
+    PART_SPEAKER,  // a client that sends, and lets pass what comes
     PART_SENDER,   // a client that sends, and gets nothing
     PART_RECEIVER, // a client that sends nothing, and gets what a source sends
     PART_SOURCE,   // a server that sends; what comes is thrown away
@@ -64,6 +66,7 @@ struct traffic {
 struct dialog_setup {
     enum dialog_part part;
     uint8_t opcode;      // of messages: OPCODE_TEXT or OPCODE_BINARY
+    struct str message;  // every message, of the one size in `sizes`; {0}: made of the pattern
     uint64_t peer_count; // PART_PEER: connections are numbered below it
     const struct size_mix *sizes;
     struct random *random; // for masking keys
@@ -75,10 +78,10 @@ struct dialog {
     const struct dialog_setup *setup;
     uint64_t due;           // messages asked for
     uint64_t sent;          // of them, given out in full
-    uint64_t received;      // messages come
+    uint64_t received;      // messages come that were waited for
     struct frame out_frame; // of the message being given out
     struct dialog_message out, back;
-    uint64_t from, number; // who sent the message that comes, and which of its messages it is
+    uint64_t from, number; // who sent what comes, or what it answers, and which message that is
     char stamp_out[DIALOG_STAMP_BYTES + 1], stamp_in[DIALOG_STAMP_BYTES + 1]; // PART_PEER
     struct frame_reader in;
     struct dialog_control control_in, control_out;
@@ -110,10 +113,15 @@ static inline void dialog_stop(struct dialog *dialog) {
 // Asks for a Close frame, to be sent as soon as what is due has been.
 void dialog_close(struct dialog *dialog, unsigned code);
 
-// How many messages were asked for and are not done: not back, or where none comes back, not sent.
+// Whether a message is done when one has come for it, and not already when it has been sent.
+static inline bool dialog_is_answered(const struct dialog *dialog) {
+    enum dialog_part part = dialog->setup->part;
+    return part == PART_ECHOED || part == PART_ANSWERED;
+}
+
+// How many messages were asked for and are not done.
 static inline uint64_t dialog_outstanding(const struct dialog *dialog) {
-    bool is_echoed = dialog->setup->part == PART_ECHOED;
-    return dialog->due - (is_echoed ? dialog->received : dialog->sent);
+    return dialog->due - (dialog_is_answered(dialog) ? dialog->received : dialog->sent);
 }
 
 // Writes the next bytes to be sent to `out`, at least 256 of room, and returns their number; 0 when

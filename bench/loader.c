@@ -76,6 +76,7 @@ static const struct client_events client_events = {
 
 const char *const load_mode_names[] = {"ping-pong", "open-loop",   "hold",      "storm", "upload",
                                        "download",  "slow-reader", "broadcast", NULL};
+const char *const load_answer_names[] = {"echo", "any", "none", NULL};
 
 // --- scenarios --------------------------------------------------------------------------------
 
@@ -98,6 +99,12 @@ static void send_first(struct loader *loader) {
 static void send_one(struct loader *loader, struct client *client) {
     (void)loader;
     send_now(client);
+}
+
+// A server that does not echo has no use for a message that was made up.
+static void send_greeting(struct loader *loader, struct client *client) {
+    if (loader->plan->answer != ANSWER_NONE || loader->plan->message.ptr)
+        send_now(client);
 }
 
 // How many clients thread `index` has.
@@ -165,7 +172,7 @@ static void read_slowly(struct loader *loader) {
 static const struct scenario scenarios[] = {
     [LOAD_PING_PONG] = {.run = send_first, .asked_ns = sent_ns, .echoed = send_one},
     [LOAD_OPEN_LOOP] = {.run = pacer_begin, .asked_ns = due_ns},
-    [LOAD_HOLD] = {.opened = send_one, .asked_ns = sent_ns},
+    [LOAD_HOLD] = {.opened = send_greeting, .asked_ns = sent_ns},
     [LOAD_STORM] = {.opened = close_at_once, .asked_ns = sent_ns},
     [LOAD_UPLOAD] = {.run = stream_begin},
     [LOAD_DOWNLOAD] = {0},
@@ -173,8 +180,8 @@ static const struct scenario scenarios[] = {
     [LOAD_BROADCAST] = {.run = pacer_begin, .asked_ns = due_ns},
 };
 
-static enum dialog_part part_of(enum load_mode mode) {
-    switch (mode) {
+static enum dialog_part part_of(const struct load_plan *plan) {
+    switch (plan->mode) {
     case LOAD_UPLOAD:
         return PART_SENDER;
     case LOAD_DOWNLOAD:
@@ -183,7 +190,9 @@ static enum dialog_part part_of(enum load_mode mode) {
     case LOAD_BROADCAST:
         return PART_PEER;
     default:
-        return PART_ECHOED;
+        return plan->answer == ANSWER_ANY    ? PART_ANSWERED
+               : plan->answer == ANSWER_NONE ? PART_SPEAKER
+                                             : PART_ECHOED;
     }
 }
 
@@ -234,8 +243,9 @@ struct loader *loader_start(const struct load_plan *plan, const struct schedule 
                                           .timeout_ms = plan->timeout_ms,
                                           .reads_when_told = plan->mode == LOAD_SLOW,
                                           .random.state = clock_now_ns() + index};
-    loader->setup.dialog = (struct dialog_setup){.part = part_of(plan->mode),
+    loader->setup.dialog = (struct dialog_setup){.part = part_of(plan),
                                                  .opcode = plan->opcode,
+                                                 .message = plan->message,
                                                  .peer_count = plan->connections,
                                                  .sizes = &plan->sizes,
                                                  .random = &loader->setup.random,

@@ -30,8 +30,15 @@ enum load_mode {
     LOAD_BROADCAST, // messages at a fixed rate, each of which all others get
 };
 
-// The names of the modes, in their order; NULL ends it.
-extern const char *const load_mode_names[];
+// What the server does with a message, where the mode leaves it open.
+enum load_answer {
+    ANSWER_ECHO, // sends it back, which is verified
+    ANSWER_ANY,  // sends one message, whatever it says
+    ANSWER_NONE, // nothing that is waited for
+};
+
+// The names of the modes and of the answers, in their order; NULL ends it.
+extern const char *const load_mode_names[], *const load_answer_names[];
 
 enum load_phase { PHASE_RAMP, PHASE_RUN, PHASE_DRAIN, PHASE_STOP, PHASE_ENDED };
 
@@ -54,8 +61,10 @@ static inline void schedule_enter(struct schedule *schedule, enum load_phase pha
 struct load_plan {
     struct target target;
     enum load_mode mode;
+    enum load_answer answer;
     uint64_t connections, threads;
     struct size_mix sizes;
+    struct str message;  // every message; {0}: they are made for each (bench/pattern.h)
     uint8_t opcode;      // of messages: OPCODE_TEXT or OPCODE_BINARY
     uint64_t rate;       // messages a second, of all connections together; 0 = unpaced
     uint64_t read_bytes; // LOAD_SLOW: read by each connection in a second

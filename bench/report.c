@@ -29,8 +29,8 @@ static uint64_t bytes_one_way(const struct load_result *result) {
 static const struct work {
     const char *name;
     uint64_t (*count)(const struct load_result *result);
-} echoes = {"echo", echoes_count}, messages = {"message", messages_one_way},
-  connections = {"connection", connections_count};
+} echoes = {"echo", echoes_count}, answers = {"answer", echoes_count},
+  messages = {"message", messages_one_way}, connections = {"connection", connections_count};
 
 static const struct work *work_of(const struct load_settings *settings) {
     switch (settings->plan.mode) {
@@ -42,7 +42,9 @@ static const struct work *work_of(const struct load_settings *settings) {
     case LOAD_BROADCAST:
         return &messages;
     default:
-        return &echoes;
+        return settings->plan.answer == ANSWER_ECHO  ? &echoes
+               : settings->plan.answer == ANSWER_ANY ? &answers
+                                                     : &messages;
     }
 }
 
@@ -105,7 +107,8 @@ static void codes_print(FILE *out, const char *name, const struct failure_codes 
                     codes->items[i].count);
 }
 
-static void failures_print(FILE *out, const struct load_stats *stats) {
+static void failures_print(FILE *out, const struct load_settings *settings,
+                           const struct load_stats *stats) {
     const struct failures *failures = &stats->failures;
     if (failure_total(failures) == 0 && stats->unanswered == 0)
         return;
@@ -117,7 +120,10 @@ static void failures_print(FILE *out, const struct load_stats *stats) {
     codes_print(out, "code", &failures->closes);
     codes_print(out, "status", &failures->statuses);
     if (stats->unanswered > 0)
-        fprintf(out, "  %" PRIu64 " messages never came back\n", stats->unanswered);
+        fprintf(out, "  %" PRIu64 " messages %s\n", stats->unanswered,
+                settings->plan.answer == ANSWER_ECHO  ? "never came back"
+                : settings->plan.answer == ANSWER_ANY ? "were never answered"
+                                                      : "were never sent");
 }
 
 static void server_print(FILE *out, const struct load_settings *settings,
@@ -152,7 +158,13 @@ static void rates_print(FILE *out, const struct load_settings *settings,
     else if (work_of(settings) == &messages)
         fprintf(out, "messages    %.0f/s one way, %.1f MB/s\n",
                 rate(messages_one_way(result), result), rate(bytes_one_way(result), result) / 1e6);
-    else if (settings->plan.mode != LOAD_HOLD)
+    else if (settings->plan.mode == LOAD_HOLD)
+        return;
+    else if (work_of(settings) == &answers)
+        fprintf(out, "answers     %.0f/s, %.1f MB/s sent, %.1f MB/s received\n",
+                rate(result->echoes, result), rate(result->traffic.sent_bytes, result) / 1e6,
+                rate(result->traffic.received_bytes, result) / 1e6);
+    else
         fprintf(out, "echoes      %.0f/s, %.1f MB/s each way\n", rate(result->echoes, result),
                 rate(result->traffic.received_bytes, result) / 1e6);
 }
@@ -193,7 +205,7 @@ static void table_print(FILE *out, const struct load_settings *settings,
         fprintf(out, "resumed     %" PRIu64 " of %" PRIu64 " TLS sessions\n", stats->resumed,
                 stats->opened);
     latency_print(out, stats);
-    failures_print(out, stats);
+    failures_print(out, settings, stats);
     if (result->seconds > 0)
         cpu_print(out, settings, result);
 }
@@ -293,10 +305,10 @@ static void json_print(FILE *out, const struct load_settings *settings,
     fprintf(out, "{\n  \"target\": ");
     json_string(out, url);
     fprintf(out,
-            ",\n  \"mode\": \"%s\", \"connections\": %" PRIu64 ", \"threads\": %" PRIu64
-            ", \"message_bytes\": \"%s\", \"rate\": %" PRIu64 ",\n",
-            load_mode_names[plan->mode], plan->connections, plan->threads, plan->sizes.text,
-            plan->rate);
+            ",\n  \"mode\": \"%s\", \"answer\": \"%s\", \"connections\": %" PRIu64
+            ", \"threads\": %" PRIu64 ", \"message_bytes\": \"%s\", \"rate\": %" PRIu64 ",\n",
+            load_mode_names[plan->mode], load_answer_names[plan->answer], plan->connections,
+            plan->threads, plan->sizes.text, plan->rate);
     fprintf(out,
             "  \"seconds\": %.6f, \"interrupted\": %s, \"opened\": %" PRIu64 ", \"open\": %" PRIu64
             ",\n  \"echoes\": %" PRIu64 ", \"echoes_per_s\": %.2f, \"upgrades\": %" PRIu64

@@ -102,15 +102,20 @@ static void result_fill(struct reading *reading, struct load_result *result) {
     failures_read(reading, &stats->failures);
 }
 
+// The place of the text under `key` among `names`, which NULL ends.
+static int choice_of(struct reading *reading, const char *key, const char *const *names) {
+    struct str text = text_of(reading, reading->root, key);
+    for (int i = 0; names[i]; i++)
+        if (str_eq(text, str_from(names[i])))
+            return i;
+    reading->missing = key;
+    return 0;
+}
+
 static void plan_fill(struct reading *reading, struct load_plan *plan, char *why, size_t why_size) {
-    struct str mode = text_of(reading, reading->root, "mode");
     struct str sizes = text_of(reading, reading->root, "message_bytes");
-    int i = 0;
-    while (load_mode_names[i] && !str_eq(mode, str_from(load_mode_names[i])))
-        i++;
-    plan->mode = (enum load_mode)i;
-    if (!load_mode_names[i])
-        reading->missing = "mode";
+    plan->mode = (enum load_mode)choice_of(reading, "mode", load_mode_names);
+    plan->answer = (enum load_answer)choice_of(reading, "answer", load_answer_names);
     if (!size_mix_parse(&plan->sizes, sizes))
         reading->missing = "message_bytes";
     if (!target_parse(&plan->target, text_of(reading, reading->root, "target").ptr, why, why_size))

@@ -289,7 +289,7 @@ def test_the_manual_names_every_key_of_a_result(bench_echo, backend):
         found |= set(keys_of(result))
     assert {"bottleneck", "http_statuses", "first"} <= found
     assert found <= named, "keys that the manual does not name"
-    kinds = {"closed", "http", "echo", "message", "connection", "storm"}
+    kinds = {"closed", "http", "echo", "any", "none", "message", "connection", "storm"}
     assert named - kinds <= found, "keys that no result has"
 
 
@@ -309,6 +309,10 @@ def test_results_of_different_modes_are_not_merged(bench_echo, tmp_path):
         (tmp_path / mode).write_text(json.dumps(result))
     done = merge(tmp_path / "ping-pong", tmp_path / "storm")
     assert done.returncode == 1 and "is a storm" in done.stderr
+    result = load(f"ws://127.0.0.1:{bench_echo.port}/", "--answer", "any")[1]
+    (tmp_path / "any").write_text(json.dumps(result))
+    done = merge(tmp_path / "ping-pong", tmp_path / "any")
+    assert done.returncode == 1 and "--answer any" in done.stderr
     assert merge().returncode == 2
     assert merge(tmp_path / "nothing").returncode == 1
 
@@ -455,6 +459,10 @@ def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
     (["-H", "host: other.example"], "has this field of its own"),
     (["-H", "Sec-WebSocket-Extensions: permessage-deflate"], "has this field of its own"),
     (["-c", "1k"], "--connections 1k: must be a whole number"),
+    (["--message", "/dev/null", "-s", "128"], "--size does not go with --message"),
+    (["--message", "/dev/null", "-m", "storm"], "--message goes with"),
+    (["--answer", "any", "-m", "upload"], "--answer goes with"),
+    (["--answer", "none"], "ping-pong waits for answers"),
 ])
 def test_what_makes_no_sense_is_refused(options, words):
     done = subprocess.run([BENCH, "load", "ws://127.0.0.1:1/", *options], capture_output=True,
@@ -465,6 +473,82 @@ def test_what_makes_no_sense_is_refused(options, words):
 def test_load_is_content_with_an_echo_we_did_not_write(plain_echo):
     code, result = load(f"ws://{plain_echo.address}/", "-s", "1000")
     assert code == 0 and result["echoes"] > 0, result
+
+
+@pytest.fixture
+def talker():
+    server = peers.python_server("talker")
+    yield server
+    server.stop()
+
+
+REQUEST = '{"op": "täxt"}\n'
+
+
+@pytest.mark.parametrize("options", [["-m", "ping-pong"], ["--rate", "200"], ["-m", "hold"]])
+def test_a_server_that_answers_otherwise_is_loaded_with_messages_of_its_own(talker, tmp_path,
+                                                                            options):
+    (tmp_path / "request").write_text(REQUEST)
+    own = ["--message", str(tmp_path / "request"), "--text", "--answer", "any"]
+    code, result = load(f"ws://{talker.address}/", *own, *options)
+    assert code == 0 and result["answer"] == "any" and result["unanswered"] == 0, result
+    assert result["message_bytes"] == str(len(REQUEST.encode()))
+    heard = talker.reported(4)
+    assert all(report["said"] == [REQUEST] for report in heard)
+    if "hold" in options:
+        assert [report["count"] for report in heard] == [1] * 4
+    else:
+        assert sum(report["count"] for report in heard) >= result["echoes"] > 20
+        assert result["latency"]["count"] > 20
+    if "--rate" in options:
+        assert result["latency"]["count"] == 60, "all that were due in 300 ms"
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--rate", "200", "-s", "3"], None), (["-m", "hold"], set()),
+    (["-m", "hold", "--message", "request", "--text"], {REQUEST})])
+def test_a_server_that_does_not_answer_is_spoken_to_and_listened_to(talker, tmp_path, monkeypatch,
+                                                                    options, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "request").write_text(REQUEST)
+    code, result = load(f"ws://{talker.address}/quiet", "--answer", "none", *options)
+    assert code == 0 and result["echoes"] == 0 and result["latency"]["count"] == 0, result
+    assert result["received_bytes"] >= 4 * len("news"), "its news"
+    heard = talker.reported(4)
+    if said is not None:
+        assert {word for report in heard for word in report["said"]} == said
+    else:
+        bytes_heard = 3 * sum(report["count"] for report in heard)
+        assert bytes_heard == result["whole_run"]["sent_bytes"] > 3 * 60
+
+
+def test_an_echo_of_a_message_of_ones_own_is_verified(bench_echo, backend, tmp_path):
+    (tmp_path / "own").write_bytes(os.urandom(100_000))
+    own = ["--message", str(tmp_path / "own")]
+    code, result = load(f"ws://127.0.0.1:{bench_echo.port}/", *own)
+    assert code == 0 and result["echoes"] > 0, result
+    (tmp_path / "own").write_bytes(b"Z" * 128)
+    code, result = load(f"ws://{backend(echo_other_bytes).address}/", *own)
+    assert code == 1 and result["failures"]["wrong_bytes"]["count"] == 4, result
+    (tmp_path / "own").write_bytes(b"")
+    code, result = load(f"ws://127.0.0.1:{bench_echo.port}/sink", *own, "-m", "upload")
+    assert code == 0 and result["sent"] > 100 and result["sent_bytes"] == 0, result
+
+
+def test_an_answer_that_does_not_come_is_told(backend):
+    code, result = load(f"ws://{backend(echo_nothing).address}/", "--answer", "any")
+    assert code == 1 and result["unanswered"] == 4, result
+    assert result["failures"]["timeout"]["first"] == (
+        "no progress for 2000 ms while waiting for an answer")
+
+
+@pytest.mark.parametrize("path, words", [("/nonexistent", "No such file or directory"),
+                                         ("/", "Is a directory"),
+                                         ("/dev/zero", "longer than 64 MB")])
+def test_a_message_that_cannot_be_read_is_told(path, words):
+    done = subprocess.run([BENCH, "load", "ws://127.0.0.1:1/", "--message", path, "--json", "/"],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 1 and done.stderr == f"ringway-bench: --message {path}: {words}\n"
 
 
 def test_path_query_and_subprotocol_arrive(plain_echo):

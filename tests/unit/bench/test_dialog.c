@@ -143,6 +143,57 @@ START_TEST(echoes_swapped_doubled_or_unasked_are_wrong) {
 }
 END_TEST
 
+START_TEST(a_message_of_ones_own_is_what_comes_back) {
+    char own[] = "not of the pattern, and as long as is said";
+    start_as(PART_ECHOED, "42");
+    setup.message = (struct str){own, sizeof own - 1};
+    ck_assert_uint_eq(sizeof own - 1, 42);
+    for (int i = 0; i < 2; i++) {
+        dialog_send(&dialog);
+        dialog_fill(&dialog, wire, sizeof wire);
+        ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, own, 42)), DIALOG_MESSAGE);
+    }
+    dialog_send(&dialog);
+    dialog_fill(&dialog, wire, sizeof wire);
+    own[41] = '?'; // only in what comes
+    size_t n = frame_write(wire, OPCODE_BINARY, true, own, 42);
+    own[41] = 'd';
+    ck_assert_int_eq(take(n), DIALOG_WRONG);
+}
+END_TEST
+
+START_TEST(any_message_answers_the_next_that_was_sent) {
+    start_as(PART_ANSWERED, "300");
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_TEXT, true, "hi", 2)), DIALOG_WANTS_MORE);
+    dialog_send(&dialog);
+    dialog_send(&dialog);
+    dialog_fill(&dialog, wire, sizeof wire);
+    for (uint64_t number = 0; number < 2; number++) {
+        ck_assert_int_eq(take(frame_write(wire, OPCODE_TEXT, false, "y", 1)), DIALOG_WANTS_MORE);
+        ck_assert_int_eq(take(frame_write(wire, OPCODE_CONTINUATION, true, "es", 2)),
+                         DIALOG_MESSAGE);
+        ck_assert_uint_eq(dialog.number, number);
+        ck_assert_uint_eq(dialog.from, 5);
+    }
+    ck_assert_uint_eq(dialog_outstanding(&dialog), 0);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_BINARY, true, "", 0)), DIALOG_WANTS_MORE);
+    ck_assert_uint_eq(traffic.received, 4);
+    ck_assert_uint_eq(traffic.received_bytes, 8);
+}
+END_TEST
+
+START_TEST(a_speaker_waits_for_nothing) {
+    start_as(PART_SPEAKER, "300");
+    dialog_send(&dialog);
+    ck_assert_uint_eq(dialog_outstanding(&dialog), 1);
+    dialog_fill(&dialog, wire, sizeof wire);
+    ck_assert_uint_eq(dialog_outstanding(&dialog), 0);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_TEXT, true, "hi", 2)), DIALOG_WANTS_MORE);
+    ck_assert_uint_eq(traffic.received, 1);
+    ck_assert_int_eq(take(frame_write(wire, OPCODE_CONTINUATION, true, "", 0)), DIALOG_BROKEN);
+}
+END_TEST
+
 START_TEST(a_masked_answer_is_broken) {
     struct frame frame = {.opcode = OPCODE_BINARY, .fin = true, .masked = true};
     dialog_send(&dialog);
@@ -341,6 +392,9 @@ int main(void) {
     tcase_add_test(tests, an_echo_with_any_byte_changed_is_wrong);
     tcase_add_test(tests, an_echo_of_another_length_or_kind_is_wrong);
     tcase_add_test(tests, echoes_swapped_doubled_or_unasked_are_wrong);
+    tcase_add_test(tests, a_message_of_ones_own_is_what_comes_back);
+    tcase_add_test(tests, any_message_answers_the_next_that_was_sent);
+    tcase_add_test(tests, a_speaker_waits_for_nothing);
     tcase_add_test(tests, a_masked_answer_is_broken);
     tcase_add_test(tests, the_peers_close_is_answered_with_its_code);
     tcase_add_test(tests, our_close_follows_what_is_due);
