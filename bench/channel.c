@@ -80,6 +80,28 @@ static bool authorities_load(WOLFSSL_CTX *ctx, const char *path, char *why, size
     return false;
 }
 
+// Lets this end show a certificate. False with a sentence in `why`.
+static bool identity_load(WOLFSSL_CTX *ctx, const struct tls_options *options, char *why,
+                          size_t why_size) {
+    const char *certificate = options->certificate_path;
+    const char *key = options->key_path ? options->key_path : certificate;
+    const char *key_option = options->key_path ? "key" : "cert";
+    if (access(certificate, R_OK) < 0)
+        snprintf(why, why_size, "--cert %s: %s", certificate, strerror(errno));
+    else if (access(key, R_OK) < 0)
+        snprintf(why, why_size, "--key %s: %s", key, strerror(errno));
+    else if (wolfSSL_CTX_use_certificate_chain_file(ctx, certificate) != WOLFSSL_SUCCESS)
+        snprintf(why, why_size, "--cert %s: has no certificate in PEM", certificate);
+    else if (wolfSSL_CTX_use_PrivateKey_file(ctx, key, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS)
+        snprintf(why, why_size, "--%s %s: has no private key in PEM without a passphrase",
+                 key_option, key);
+    else if (wolfSSL_CTX_check_private_key(ctx) != WOLFSSL_SUCCESS)
+        snprintf(why, why_size, "--%s %s: the key is not that of the certificate", key_option, key);
+    else
+        return true;
+    return false;
+}
+
 // False with a sentence in `why` when the library does not accept the options.
 static bool context_configure(struct tls_context *context, const struct tls_options *options,
                               char *why, size_t why_size) {
@@ -109,6 +131,8 @@ static bool context_configure(struct tls_context *context, const struct tls_opti
         snprintf(why, why_size, "--resume: not with this wolfSSL");
         return false;
     }
+    if (options->certificate_path && !identity_load(ctx, options, why, why_size))
+        return false;
     context->verifies = options->ca_path != NULL;
     return !context->verifies || authorities_load(ctx, options->ca_path, why, why_size);
 }

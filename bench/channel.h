@@ -28,7 +28,9 @@ struct tls_options {
     const char *cipher;  // wolfSSL's or OpenSSL's name, or NULL: AES-128-GCM of the version
     const char *group;   // "X25519", "P-256", "P-384", "X25519MLKEM768"
     const char *ca_path; // PEM file that certificates are verified with; NULL = not verified
-    bool resumes;        // offers the latest session of the same context
+    const char *certificate_path; // PEM file that this end shows when it is asked; NULL = none
+    const char *key_path;         // PEM file of its key; NULL: it is in that of the certificate
+    bool resumes;                 // offers the latest session of the same context
 };
 
 // What the sessions of one thread share.

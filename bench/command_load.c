@@ -25,7 +25,8 @@ struct load_arguments {
     int tls_version, tls_group; // places in the lists above
     bool resumes, is_quiet, is_text;
     const char *sizes; // NULL: not given
-    const char *message_path, *dial, *cipher, *ca_path, *json_path, *pids;
+    const char *message_path, *dial, *cipher, *ca_path, *certificate_path, *key_path, *json_path;
+    const char *pids;
     struct option_list fields;
 };
 
@@ -170,6 +171,16 @@ static const struct option_row rows[] = {
      .offset = AT(ca_path),
      .argument = "FILE",
      .help = "verify the certificate against these (not verified)"},
+    {.name = "cert",
+     .kind = OPTION_TEXT,
+     .offset = AT(certificate_path),
+     .argument = "FILE",
+     .help = "show the certificate in this file to a server that asks"},
+    {.name = "key",
+     .kind = OPTION_TEXT,
+     .offset = AT(key_path),
+     .argument = "FILE",
+     .help = "its private key (in the certificate's file)"},
     {.name = "pid",
      .kind = OPTION_TEXT,
      .offset = AT(pids),
@@ -328,6 +339,10 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
         snprintf(why, why_size, "%s", refusal);
         return false;
     }
+    if (arguments->key_path && !arguments->certificate_path) {
+        snprintf(why, why_size, "--key goes with --cert only");
+        return false;
+    }
     if (arguments->pids && !process_set_parse(&settings->server, arguments->pids)) {
         snprintf(why, why_size, "--pid %s: no such process", arguments->pids);
         return false;
@@ -356,7 +371,9 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
                 .group = tls_groups[arguments->tls_group],
                 .resumes = arguments->resumes,
                 .cipher = arguments->cipher,
-                .ca_path = arguments->ca_path},
+                .ca_path = arguments->ca_path,
+                .certificate_path = arguments->certificate_path,
+                .key_path = arguments->key_path},
     };
     struct target *target = &settings->plan.target;
     if (!target_parse(target, url, why, why_size))

@@ -39,7 +39,7 @@ class Authority:
             "-keyout", folder / "ca.key", "-out", self.ca,
         )  # fmt: skip
 
-    def issue(self, *names, kind="ec", days=20):
+    def issue(self, *names, kind="ec", days=20, usage="serverAuth"):
         """A certificate for DNS names and IPv4 addresses; negative `days` makes an expired one."""
         self.made += 1
         stem = self.folder / f"{self.made:02d}-{kind}"
@@ -47,7 +47,7 @@ class Authority:
         certificate = Certificate(stem.with_suffix(".pem"), stem.with_suffix(".key"))
         kinds = ("IP" if name.replace(".", "").isdigit() else "DNS" for name in names)
         alternatives = ",".join(f"{k}:{n}" for k, n in zip(kinds, names))
-        extensions.write_text(f"subjectAltName={alternatives}\nextendedKeyUsage=serverAuth\n")
+        extensions.write_text(f"subjectAltName={alternatives}\nextendedKeyUsage={usage}\n")
         _openssl(
             "req", "-new", *KEYS[kind], "-noenc", "-subj", f"/CN={names[0]}",
             "-keyout", certificate.key, "-out", request,

@@ -463,6 +463,7 @@ def test_sessions_are_resumed_when_asked(gateway, plain_echo, version):
     (["--message", "/dev/null", "-m", "storm"], "--message goes with"),
     (["--answer", "any", "-m", "upload"], "--answer goes with"),
     (["--answer", "none"], "ping-pong waits for answers"),
+    (["--key", "/dev/null"], "--key goes with --cert only"),
 ])
 def test_what_makes_no_sense_is_refused(options, words):
     done = subprocess.run([BENCH, "load", "ws://127.0.0.1:1/", *options], capture_output=True,
@@ -993,6 +994,13 @@ def test_a_connection_ends_with_close_and_close_notify(backend, certificate, ver
     assert ends == [b"\x03\xe8"] * 4
 
 
+def end_with_an_echo(wire):
+    first = 0
+    while first & 15 != CLOSE:
+        first, payload = wire.read_frame()
+        wire.send(frame(first & 15, payload))
+
+
 def cut_the_handshake_short(wire):
     wire.sock.recv(100)
 
@@ -1020,6 +1028,57 @@ def test_no_common_cipher_suite_is_told(backend, certificate):
     assert code == 1 and result["failures"]["tls"]["count"] == 4, result
     assert result["failures"]["tls"]["first"] == (
         "the peer sent the alert handshake_failure while in the TLS handshake")
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+@pytest.mark.parametrize("kind", ["ec", "rsa", None])
+def test_a_server_that_asks_for_a_certificate_gets_it(backend, authority, certificate, tmp_path,
+                                                      kind, version):
+    names = []
+
+    def ask_who_it_is(wire):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.chain, certificate.key)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(authority.ca)
+        try:
+            wire.sock = context.wrap_socket(wire.sock, server_side=True)
+        except ssl.SSLError:
+            return
+        names.append(wire.sock.getpeercert()["subject"][0][0][1])
+        switch_protocols(wire)
+        end_with_an_echo(wire)
+
+    url = f"wss://localhost:{backend(ask_who_it_is).port}/"
+    if not kind:
+        code, result = load(url, "--tls", version)
+        assert code == 1 and not names
+        alert = "certificate_required" if version == "1.3" else "handshake_failure"
+        assert alert in result["failures"]["tls"]["first"]
+        return
+    own = authority.issue("client.example", kind=kind, usage="clientAuth")
+    code, result = load(url, "--tls", version, "--cert", str(own.chain), "--key", str(own.key))
+    assert code == 0 and names == ["client.example"] * 4, result
+    names.clear()
+    both = own.combined(tmp_path / "both.pem")
+    assert load(url, "--tls", version, "--cert", str(both))[0] == 0 and len(names) == 4
+
+
+@pytest.mark.parametrize("cert, key, words", [
+    ("/nonexistent", None, "--cert /nonexistent: No such file or directory"),
+    ("chain", "/nonexistent", "--key /nonexistent: No such file or directory"),
+    ("key", None, "has no certificate in PEM"),
+    ("chain", None, "has no private key in PEM"),
+    ("chain", "other key", "the key is not that of the certificate"),
+])
+def test_a_certificate_that_cannot_be_shown_is_told_before_the_run(authority, certificate, cert,
+                                                                   key, words):
+    files = {"chain": certificate.chain, "key": certificate.key,
+             "other key": authority.issue("other.example").key}
+    options = ["--cert", files.get(cert, cert)] + (["--key", files.get(key, key)] if key else [])
+    done = subprocess.run([BENCH, "load", "wss://127.0.0.1:1/", *map(str, options)],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 1 and words in done.stderr and not done.stdout, done
 
 
 @pytest.mark.parametrize("options, words", [
