@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tomllib
 
-from servers import BOTH_CORES, GATEWAY_CORE, Failure, Server, port_free, template_fill
+from servers import BOTH_CORES, GATEWAY_CORE, Server, port_free, template_fill
 
 PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 GATEWAYS = ("ringway", "nginx", "haproxy")
@@ -38,6 +38,14 @@ CONTENDERS = [RINGWAY, *PLAIN, *TUNED]
 BARE_RELAY = Contender("bare relay", "bench", template="")
 
 
+def unfit(rig, contender, cell):
+    """Why it cannot take part in a cell on this machine, or ''. No fault of its own."""
+    if contender.name == "haproxy" and rig.connections(cell) > rig.splicing_max:
+        return (f"{rig.splicing_max} connections at most, as each may take two and a half of the "
+                f"{rig.files_max} files that are allowed")
+    return ""
+
+
 def server_new(rig, contender, cell, workers=1):
     """Whom to measure in a cell, not started."""
     return BareRelay(rig) if contender is BARE_RELAY else Gateway(rig, contender, cell, workers)
@@ -47,8 +55,6 @@ class Gateway(Server):
     """A contender at work in one cell, with one worker or more."""
 
     def __init__(self, rig, contender, cell, workers=1):
-        self.connections = rig.connections(cell)
-        self.limit = rig.splicing_max if contender.name == "haproxy" else rig.files_max
         self.ports = {"wss": port_free(), "ws": port_free()}
         folder = rig.folder / f"{contender.name}-{workers}"
         folder.mkdir(exist_ok=True)
@@ -61,12 +67,6 @@ class Gateway(Server):
                          self.ports["wss"], folder / "stderr",
                          GATEWAY_CORE if workers == 1 else BOTH_CORES,
                          children=workers if contender.gateway == "nginx" else 0)
-
-    def start(self):
-        if self.connections > self.limit:
-            raise Failure(f"takes {self.limit} connections at most, as each may take two and a "
-                          "half of the files that are allowed")
-        super().start()
 
     def url(self, scheme, path="/"):
         return f"{scheme}://localhost:{self.ports[scheme]}{path}"

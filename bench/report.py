@@ -287,8 +287,10 @@ def floor_table(report):
 
 
 def failures(report):
-    return "\n".join(f"FAILED: {cell['name']}, {name}: {why}" for cell in report["cells"]
-                     for name, why in cell["failed"].items())
+    return "\n\n".join(f"{what}: {cell['name']}, {name}: {why}" for cell in report["cells"]
+                       for what, reasons in (("FAILED", cell["failed"]),
+                                             ("Not measured", cell.get("left_out", {})))
+                       for name, why in reasons.items())
 
 
 def cell_of(report, name):

@@ -8,7 +8,7 @@ import statistics
 
 import measure
 from cells import KINDS
-from contenders import server_new
+from contenders import server_new, unfit
 from servers import Failure
 
 # Rounds that all configurations of a program take; of each program only the better goes on.
@@ -19,11 +19,16 @@ def result_new(rig, cell):
     kind = KINDS[cell.kind]
     return {"name": cell.name, "kind": cell.kind, "scheme": cell.scheme,
             "connections": rig.connections(cell), "size": cell.bytes, "figure": kind.figure,
-            "unit": kind.unit, "failed": {}, "rounds": [], "is_complete": False}
+            "unit": kind.unit, "failed": {}, "left_out": {}, "rounds": [],
+            "is_complete": False}
 
 
 def cell_run(rig, cell, contenders, count, result, say):
     """Fills in `result`."""
+    for contender in contenders:
+        if reason := unfit(rig, contender, cell):
+            result["left_out"][contender.name] = reason
+    contenders = [each for each in contenders if each.name not in result["left_out"]]
     if cell.kind == "memory":
         memory_run(rig, cell, contenders, result, say)
     else:

@@ -38,8 +38,8 @@ while True:
 """ % sys.executable
 
 
-def command(folder, *options, nginx=PEERS / "nginx", haproxy=PEERS / "haproxy"):
-    return [sys.executable, ROOT / "bench" / "run", "--only", CELL, "--seconds", "0.5", "--out",
+def command(folder, *options, cell=CELL, nginx=PEERS / "nginx", haproxy=PEERS / "haproxy"):
+    return [sys.executable, ROOT / "bench" / "run", "--only", cell, "--seconds", "0.5", "--out",
             folder, "--ringway", PROGRAM, "--bench", BENCH, "--nginx", nginx, "--haproxy", haproxy,
             *options]
 
@@ -76,6 +76,20 @@ def test_a_cell_with_real_peers(tmp_path):
     assert f"| {CELL} |" in (tmp_path / "report.md").read_text()
     if shutil.which("gnuplot"):
         assert "<svg" in (tmp_path / "cpu.svg").read_text()
+
+
+@pytest.mark.skipif(not PEERS.exists(), reason="nginx and HAProxy: ./dev bench unpacks them")
+def test_who_cannot_take_as_many_connections_is_left_out_and_has_not_failed(tmp_path):
+    """4,000 of them with 10,000 files; HAProxy, when it splices, would need more."""
+    done = subprocess.run(["prlimit", "--nofile=10000:10000", "--",
+                           *command(tmp_path, "--rounds", "1", cell="ws-maxx128")],
+                          capture_output=True, text=True, timeout=6 * PATIENCE_S)
+    assert done.returncode == 0, done.stderr
+    [cell] = report_of(tmp_path)["cells"]
+    assert list(cell["left_out"]) == ["haproxy"] and cell["failed"] == {}
+    assert {"ringway", "nginx", "haproxy-tuned"} <= set(cell["rounds"][0])
+    shown = (tmp_path / "report.md").read_text()
+    assert "FAILED" not in shown and "Not measured: ws-maxx128, haproxy: 3900 connections" in shown
 
 
 def test_a_gateway_that_dies_loses_its_cell_only(tmp_path, dying):
