@@ -6,6 +6,7 @@
 
 #include "ws/head_write.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -80,13 +81,16 @@ static void answer(struct conn *conn, unsigned status, const char *text, ssize_t
 void reply_redirect(struct conn *conn, struct str location, unsigned status) {
     struct exchange *exchange = conn->exchange;
     struct head_reply reply = reply_for(conn, status);
-    size_t capacity = exchange->request.length * 2 + location.len + HEAD_WRITE_EXTRA_BYTES;
+    size_t capacity = head_redirect_bytes_max(location, &exchange->request);
     char *text = malloc(capacity);
     struct str scheme = conn_is_secure(conn) ? STR("https") : STR("http");
     ssize_t size =
         text ? head_write_redirect(&reply, location, scheme, &exchange->request, text, capacity)
-             : -1;
-    answer(conn, status, text, size);
+             : -ENOMEM;
+    if (size == -EINVAL)
+        refuse(conn, 400, "a redirect to the Host of a request that names none");
+    else
+        answer(conn, status, text, size);
     free(text);
 }
 

@@ -137,6 +137,15 @@ bool head_redirect_is_valid(struct str location) {
     return true;
 }
 
+size_t head_redirect_bytes_max(struct str location, const struct head *request) {
+    size_t capacity = location.len + HEAD_WRITE_EXTRA_BYTES;
+    struct part part;
+    while (part_next(&location, &part))
+        if (part.variable != VARIABLE_NONE) // each byte may be encoded as three
+            capacity += 3 * request->length;
+    return capacity;
+}
+
 // 0, or -EINVAL.
 static int write_location(struct out *out, struct str location, struct str scheme,
                           const struct head *request) {

@@ -43,8 +43,7 @@ struct head_forward {
 //
 // - Target: the path from `strip_bytes` on, with a '/' put before it if it has none, and the query.
 // - Host: the authority of an absolute-form target, which replaces Host (RFC 9112 §3.2.2); else
-// Host
-//   as sent.
+//   Host as sent.
 // - Dropped (RFC 9110 §7.6.1): Connection and every field it names, Keep-Alive, Proxy-Connection,
 //   Proxy-Authorization, TE (so no backend waits for trailers to be understood), Upgrade, and
 //   `Proxy`, which CGI would turn into HTTP_PROXY.
@@ -91,10 +90,13 @@ ssize_t head_write_error(const struct head_reply *reply, char *out, size_t capac
 
 // Writes a redirect with `location` as the target: text with ${scheme}, ${host}, ${port}, ${path}
 // and ${query} (with its '?', or empty). `request` is the head being answered, `scheme` how it
-// came. -EINVAL for a location that
-// head_redirect_is_valid refuses, or that needs the host of a request without one.
+// came. -EINVAL for a location that head_redirect_is_valid refuses, or that needs the host of a
+// request without one.
 ssize_t head_write_redirect(const struct head_reply *reply, struct str location, struct str scheme,
                             const struct head *request, char *out, size_t capacity);
+
+// A capacity that is enough for head_write_redirect, whatever the request holds.
+size_t head_redirect_bytes_max(struct str location, const struct head *request);
 
 // Whether `location` is a template head_write_redirect accepts, for the check of a configuration.
 bool head_redirect_is_valid(struct str location);

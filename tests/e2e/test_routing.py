@@ -179,6 +179,25 @@ def test_redirect_cannot_be_split_by_the_client(gateway):
     assert get(gate, "//evil.test/").get("Location").startswith("https://x.test/")
 
 
+def test_redirect_of_a_path_that_grows_by_encoding(gateway, client):
+    route = {"redirect": "https://x.test${path}${query}#${path}"}
+    gate = gateway(sites={"localhost": {"routes": {"/": route}}})
+    path = "/" + "{" * 10_000
+    answer = get(gate, f"{path}?{path}")
+    encoded = path.replace("{", "%7B")
+    assert answer.status == 308
+    assert answer.get("Location") == f"https://x.test{encoded}?{encoded}#{encoded}"
+
+
+def test_redirect_to_the_host_of_a_request_without_one(gateway, client):
+    gate = gateway(
+        sites={"*": {"routes": {"/": {"redirect": "https://${host}/"}}}}
+    )
+    wire = client(gate.plain_port)
+    wire.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert wire.read_response().status == 400
+
+
 def test_respond(gateway, client):
     gate = gateway(
         sites={
