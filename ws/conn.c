@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-// What a peer gets to take our last words and say its own.
+// What a peer gets to take our last words and say its own; and at most, while it goes on sending,
+// one whose request was not through: many do not look for an answer before it is, and a reset could
+// take it from them.
 #define LINGER_MS 2000
 // What one side gets after the other has sent FIN.
 #define HALF_CLOSED_MS 30000
@@ -39,14 +41,12 @@ void conn_begin(struct proxy *proxy, int fd, enum listen_kind kind, const struct
         return;
     }
     conn->proxy = proxy;
-    conn->use = proxy_use_hold(proxy);
     conn->client = client;
     conn->serial = proxy->serial++;
     conn->timer.fired = conn_timer_fired;
     conn->listen_kind = kind;
     memcpy(&conn->peer, peer, address_size(peer));
-    const struct config *config = conn->use->snapshot->config;
-    conn->trusted = trust_has(config->trusted, config->trusted_count, peer);
+    conn_hold_snapshot(conn);
     proxy_conn_added(proxy, conn);
     if (kind == LISTEN_TLS)
         handshake_start(conn);
@@ -55,6 +55,12 @@ void conn_begin(struct proxy *proxy, int fd, enum listen_kind kind, const struct
 }
 
 void conn_end(struct conn *conn) {
+void conn_hold_snapshot(struct conn *conn) {
+    conn->use = proxy_use_hold(conn->proxy);
+    const struct config *config = conn->use->snapshot->config;
+    conn->trusted = trust_has(config->trusted, config->trusted_count, &conn->peer.any);
+}
+
     struct proxy *proxy = conn->proxy;
     if (conn->relay)
         relay_free(conn);
@@ -169,6 +175,7 @@ static void conn_client_drained(void *owner, struct leg *leg) {
 }
 
 static void conn_client_hangup(void *owner, struct leg *leg) {
+    }
     struct conn *conn = owner;
     if (leg->lost && conn->phase == CONN_RELAY)
         return relay_ended(conn, leg, LEG_LOST);

@@ -114,6 +114,8 @@ void conn_begin(struct proxy *proxy, int fd, enum listen_kind kind, const struct
 void conn_end(struct conn *conn);
 // Moves to the next phase and sets its deadline.
 void conn_enter(struct conn *conn, enum conn_phase phase);
+// Goes by the snapshot in force from here on; the one held before has been dropped.
+void conn_hold_snapshot(struct conn *conn);
 // A byte has moved: the idle time starts anew.
 static inline void conn_touch(struct conn *conn) {
     conn->active_ms = conn->proxy->worker.now_ms;

@@ -13,7 +13,8 @@ void request_refresh(struct conn *conn) {
         return;
     conn_count_site(conn, NULL);
     proxy_use_drop(conn->proxy, conn->use);
-    conn->use = proxy_use_hold(conn->proxy);
+    conn_hold_snapshot(conn);
+    conn_set_deadline(conn);
 }
 
 void request_wait(struct conn *conn) {

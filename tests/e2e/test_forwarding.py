@@ -79,6 +79,19 @@ def test_trust_is_for_the_blocks_named(gateway, recorder):
     assert field_of(head, "X-Forwarded-For") == "127.0.0.1"
 
 
+def test_trust_ends_with_the_configuration_that_gave_it(gateway, recorder):
+    """Also on a connection that was there before."""
+    gate = gateway(recorder)
+    with connect(gate.plain_port) as wire:
+        for trusted, expected in (["127.0.0.0/8"], "6.6.6.6, 127.0.0.1"), ([], "127.0.0.1"):
+            gate.config["trusted_proxies"] = trusted
+            assert gate.reload().returncode == 0
+            before = len(recorder.received)
+            wire.send(request(fields=["X-Forwarded-For: 6.6.6.6"]))
+            assert wire.read_response().status == 200
+            assert field_of(recorder.received[before:], "X-Forwarded-For") == expected
+
+
 def test_hop_by_hop_fields_stay_here(gateway, recorder):
     head, _ = forwarded(
         gateway(recorder),
