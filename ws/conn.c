@@ -15,6 +15,7 @@
 // one whose request was not through: many do not look for an answer before it is, and a reset could
 // take it from them.
 #define LINGER_MS 2000
+#define LINGER_UPLOAD_MS 30000
 // What one side gets after the other has sent FIN.
 #define HALF_CLOSED_MS 30000
 // Large objects kept for the next exchange, per worker.
@@ -54,13 +55,13 @@ void conn_begin(struct proxy *proxy, int fd, enum listen_kind kind, const struct
         request_wait(conn);
 }
 
-void conn_end(struct conn *conn) {
 void conn_hold_snapshot(struct conn *conn) {
     conn->use = proxy_use_hold(conn->proxy);
     const struct config *config = conn->use->snapshot->config;
     conn->trusted = trust_has(config->trusted, config->trusted_count, &conn->peer.any);
 }
 
+void conn_end(struct conn *conn) {
     struct proxy *proxy = conn->proxy;
     if (conn->relay)
         relay_free(conn);
@@ -131,6 +132,7 @@ static size_t conn_client_input(void *owner, struct leg *leg, const uint8_t *byt
     case CONN_RELAY:
         return relay_input(conn, leg, bytes, n);
     case CONN_LINGER:
+        conn_touch(conn);
         return n;
     }
     return n;
@@ -170,12 +172,13 @@ static void conn_client_drained(void *owner, struct leg *leg) {
         leg_resume(leg);
     else if (conn->phase == CONN_LINGER && leg->eof)
         conn_end(conn);
-    else if (conn->phase == CONN_LINGER)
+    else if (conn->phase == CONN_LINGER) {
+        conn_linger_anew(conn);
         conn_set_deadline(conn);
+    }
 }
 
 static void conn_client_hangup(void *owner, struct leg *leg) {
-    }
     struct conn *conn = owner;
     if (leg->lost && conn->phase == CONN_RELAY)
         return relay_ended(conn, leg, LEG_LOST);
@@ -263,6 +266,18 @@ void conn_enter(struct conn *conn, enum conn_phase phase) {
     conn_set_deadline(conn);
 }
 
+void conn_linger_anew(struct conn *conn) {
+    conn->linger_until_ms =
+        conn->proxy->worker.now_ms + (conn->uploading ? LINGER_UPLOAD_MS : LINGER_MS);
+}
+
+static uint64_t linger_deadline(const struct conn *conn) {
+    if (!leg_is_sent(conn->client))
+        return conn->active_ms + HALF_CLOSED_MS;
+    uint64_t silent_ms = conn->active_ms + LINGER_MS;
+    return silent_ms < conn->linger_until_ms ? silent_ms : conn->linger_until_ms;
+}
+
 // When the phase has lasted too long. Deadlines that depend on activity move with `active_ms`, and
 // the timer looks again only when it fires.
 static uint64_t conn_deadline(const struct conn *conn) {
@@ -280,7 +295,7 @@ static uint64_t conn_deadline(const struct conn *conn) {
     case CONN_RELAY:
         return relay_deadline(conn);
     case CONN_LINGER:
-        return conn->active_ms + (leg_is_sent(conn->client) ? LINGER_MS : HALF_CLOSED_MS);
+        return linger_deadline(conn);
     }
     return conn->active_ms;
 }

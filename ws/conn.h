@@ -20,7 +20,7 @@
 // DIAL         paused                connecting           connected → EXCHANGE | 502, 504
 // EXCHANGE     body, then paused     response             done → HEAD, LINGER | 101 → RELAY
 // RELAY        frames                frames               both ended | loss | close | idle
-// LINGER       what is unsent; input is thrown away       EOF | short deadline
+// LINGER       what is unsent; input is thrown away       EOF | silence | deadline
 #ifndef RINGWAY_WS_CONN_H
 #define RINGWAY_WS_CONN_H
 
@@ -47,6 +47,7 @@ struct conn {
     struct leg *upstream;            // NULL: none
     struct timer timer;              // see conn_deadline
     uint64_t active_ms;              // when a byte last moved, or the phase began
+    uint64_t linger_until_ms;        // LINGER: at the latest, once all is sent
     uint64_t serial;                 // with the worker's index the connection's name
     struct site_count *counted;      // the site this connection is counted for
     struct exchange *exchange;       // from the first byte of a head to the response's last
@@ -66,6 +67,7 @@ struct conn {
     bool trusted;        // the peer's X-Forwarded-* are believed
     bool draining;       // has been asked to end
     bool begun;          // a byte has come from the client
+    bool uploading;      // the body of the request answered last is not through
     bool served;         // a request has been answered: the next one may take its time
 };
 
@@ -112,14 +114,16 @@ extern const struct leg_events conn_upstream_events;
 void conn_begin(struct proxy *proxy, int fd, enum listen_kind kind, const struct sockaddr *peer);
 // Ends the connection: unsent bytes are dropped. `conn` is dead for the caller.
 void conn_end(struct conn *conn);
-// Moves to the next phase and sets its deadline.
-void conn_enter(struct conn *conn, enum conn_phase phase);
 // Goes by the snapshot in force from here on; the one held before has been dropped.
 void conn_hold_snapshot(struct conn *conn);
+// Moves to the next phase and sets its deadline.
+void conn_enter(struct conn *conn, enum conn_phase phase);
 // A byte has moved: the idle time starts anew.
 static inline void conn_touch(struct conn *conn) {
     conn->active_ms = conn->proxy->worker.now_ms;
 }
+// LINGER is about to begin, or all is sent: the peer's time counts anew.
+void conn_linger_anew(struct conn *conn);
 // The deadline may have come nearer.
 void conn_set_deadline(struct conn *conn);
 // The worker wants to stop: ends what is idle, closes a WebSocket with 1001, lets an exchange
@@ -196,6 +200,8 @@ void exchange_upstream_ended(struct conn *conn, enum leg_end how);
 uint64_t exchange_deadline(const struct conn *conn);
 // That time has come: 408, 504, or the end in the middle of a response. May end.
 void exchange_timed_out(struct conn *conn);
+// Accounts for the exchange and lets go of it.
+void exchange_end(struct conn *conn);
 // The exchange is over: the next one on this connection, or its end.
 void exchange_next_end(struct conn *conn);
 // Writes the access line of the exchange, unless it is written or not wanted.

@@ -274,11 +274,18 @@ static void exchange_done(struct conn *conn) {
     exchange_next_end(conn);
 }
 
+void exchange_end(struct conn *conn) {
+    struct exchange *exchange = conn->exchange;
+    conn->uploading = exchange->request_headed && exchange->request.framing != BODY_NONE &&
+                      !exchange->request_done;
+    exchange_account(conn, ACCESS_REQUEST);
+    exchange_put(conn->proxy, exchange);
+    conn->exchange = NULL;
+}
+
 void exchange_next_end(struct conn *conn) {
     bool keep = conn->exchange->keep_client && conn->proxy->state == PROXY_RUNNING;
-    exchange_account(conn, ACCESS_REQUEST);
-    exchange_put(conn->proxy, conn->exchange);
-    conn->exchange = NULL;
+    exchange_end(conn);
     conn->served = true;
     if (keep)
         request_wait(conn);

@@ -48,16 +48,14 @@ void refuse(struct conn *conn, unsigned status, const char *why) {
 }
 
 void linger(struct conn *conn) {
-    if (conn->exchange) {
-        exchange_account(conn, ACCESS_REQUEST);
-        exchange_put(conn->proxy, conn->exchange);
-        conn->exchange = NULL;
-    }
+    if (conn->exchange)
+        exchange_end(conn);
     if (conn->upstream) {
         leg_close(conn->upstream);
         conn->upstream = NULL;
     }
     leg_finish(conn->client);
+    conn_linger_anew(conn);
     conn_enter(conn, CONN_LINGER);
     if (conn->client->eof && leg_is_sent(conn->client))
         return conn_end(conn);

@@ -291,6 +291,19 @@ def test_body_over_the_limit_with_a_length(gateway, silent, dial):
     assert len(silent.received) == before
 
 
+@pytest.mark.slow
+def test_refused_upload_may_be_sent_to_its_end(gateway, silent, dial):
+    """Many clients look for an answer only then: it must not be lost to a reset."""
+    gate = gateway(silent, site_keys={"max_body": "1000"})
+    wire = dial(gate)
+    size = 64 * 1024
+    wire.send(post(f"Content-Length: {35 * size}"))
+    for _ in range(35):
+        time.sleep(0.1)  # the client's own pace
+        wire.send(b"x" * size)
+    assert wire.read_response().status == 413
+
+
 def test_body_over_the_limit_in_chunks(gateway, backend, dial):
     """The length shows only on the way: the backend never gets to see an end."""
     ended = []
