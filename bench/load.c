@@ -217,6 +217,10 @@ static void wait_until(struct load *load, uint64_t until_ns) {
     }
 }
 
+static double higher(double a, double b) {
+    return a > b ? a : b;
+}
+
 // --- the schedule -----------------------------------------------------------------------------
 
 // Opens every connection. Ends for certain: a connection that does not open times out.
@@ -232,14 +236,25 @@ static void ramp(struct load *load) {
     } while (!interrupted && plan->mode != LOAD_STORM && now.settled < plan->connections);
 }
 
-static double busiest_thread(const struct load *load, const struct snapshot *before,
-                             const struct snapshot *after) {
-    uint64_t most_ns = 0;
+static void waits_take(const struct load *load, uint64_t waited_ns[THREADS_MAX]) {
+    for (size_t i = 0; i < load->loader_count; i++)
+        waited_ns[i] = loader_waited_ns(load->loaders[i]);
+}
+
+// How busy the threads were between two moments, and how busy they would have been. `waited_ns` is
+// that of the first.
+static void busiest_find(const struct load *load, const struct snapshot *before,
+                         const struct snapshot *after, const uint64_t waited_ns[THREADS_MAX],
+                         struct load_result *result) {
+    double window_ns = (double)(after->at_ns - before->at_ns);
+    uint64_t waited_after_ns[THREADS_MAX];
+    waits_take(load, waited_after_ns);
     for (size_t i = 0; i < load->loader_count; i++) {
         uint64_t used_ns = after->thread_cpu_ns[i] - before->thread_cpu_ns[i];
-        most_ns = used_ns > most_ns ? used_ns : most_ns;
+        uint64_t wanted_ns = used_ns + waited_after_ns[i] - waited_ns[i];
+        result->busiest_thread = higher(result->busiest_thread, (double)used_ns / window_ns);
+        result->busiest_wanted = higher(result->busiest_wanted, (double)wanted_ns / window_ns);
     }
-    return (double)most_ns / (double)(after->at_ns - before->at_ns);
 }
 
 // Waits until all others have got what each has sent: until nothing has come for the timeout, at
@@ -280,7 +295,9 @@ static void window(struct load *load, struct load_result *result) {
     wait_until(load, schedule->start_ns);
     if (clock_now_ns() < schedule->start_ns || is_pointless(load))
         return;
+    uint64_t waited_ns[THREADS_MAX];
     struct core_sample cores_before = core_sample_take();
+    waits_take(load, waited_ns);
     snapshot_take(load, &before);
     stage_enter(load, "measuring", settings->duration_ms);
     wait_until(load, schedule->end_ns);
@@ -305,7 +322,7 @@ static void window(struct load *load, struct load_result *result) {
     result->server_ended = after.server_cpu_ns < before.server_cpu_ns;
     if (!result->server_ended)
         result->server_cpu = (double)(after.server_cpu_ns - before.server_cpu_ns) / window_ns;
-    result->busiest_thread = busiest_thread(load, &before, &after);
+    busiest_find(load, &before, &after, waited_ns, result);
     result->cores_busy = core_busy_share(&cores_before, &cores_after);
 }
 
@@ -350,11 +367,9 @@ static void stop(struct load *load, struct load_result *result) {
 
 bool load_was_bottleneck(const struct load_result *result) {
     bool has_work = result->own_cpu > 0.1; // on busy cores an idle generator is not what limits
-    return result->busiest_thread > 0.95 || (result->cores_busy > 0.98 && has_work);
-}
-
-static double higher(double a, double b) {
-    return a > b ? a : b;
+    // Who always ran or was ready to had no time left, whoever had it: another program, or nobody,
+    // as where a container may use half a core.
+    return result->busiest_wanted > 0.95 || (result->cores_busy > 0.98 && has_work);
 }
 
 void load_result_merge(struct load_result *into, const struct load_result *from) {
@@ -366,6 +381,7 @@ void load_result_merge(struct load_result *into, const struct load_result *from)
     into->own_cpu += from->own_cpu;
     into->seconds = higher(into->seconds, from->seconds);
     into->busiest_thread = higher(into->busiest_thread, from->busiest_thread);
+    into->busiest_wanted = higher(into->busiest_wanted, from->busiest_wanted);
     into->cores_busy = higher(into->cores_busy, from->cores_busy);
     into->interrupted = into->interrupted || from->interrupted;
 }

@@ -34,6 +34,7 @@ struct load_result {
     uint64_t open;         // connections at its end
     double own_cpu;        // of this process, in cores
     double busiest_thread; // the highest CPU share of one thread of load
+    double busiest_wanted; // the highest share of time that one ran, or was ready to and could not
     double cores_busy;     // share of the cores this process may use, all programs together
     double server_cpu;     // of the program under load, in cores
     struct process_memory memory_idle; // of it, before the first connection

@@ -3,6 +3,7 @@
 
 #include "bench/counter.h"
 #include "bench/pacer.h"
+#include "bench/process.h"
 #include "core/container.h"
 #include "core/thread.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     OPENING_MAX = 64,     // connections of one thread that are being opened at a time
@@ -30,6 +32,7 @@ struct loader {
     const struct schedule *schedule;
     const struct scenario *scenario;
     pthread_t thread;
+    uint64_t thread_id; // of the kernel's, once the thread runs; a counter
     unsigned index;
     int result; // of the worker's loop
     struct worker worker;
@@ -270,6 +273,7 @@ struct loader *loader_start(const struct load_plan *plan, const struct schedule 
 static void *thread_run(void *subject) {
     struct loader *loader = subject;
     struct worker *worker = &loader->worker;
+    counter_set(&loader->thread_id, (uint64_t)gettid());
     loader->result =
         worker_open(worker, (int)loader->index, &loader->plan->features, RING_BUFFERS_MIN);
     if (loader->result == 0) {
@@ -293,6 +297,10 @@ const struct load_stats *loader_stats(const struct loader *loader) {
 uint64_t loader_cpu_ns(const struct loader *loader) {
     clockid_t clock;
     return pthread_getcpuclockid(loader->thread, &clock) == 0 ? clock_read_ns(clock) : 0;
+}
+
+uint64_t loader_waited_ns(const struct loader *loader) {
+    return process_thread_waited_ns((pid_t)counter_read(&loader->thread_id));
 }
 
 int loader_join(struct loader *loader) {

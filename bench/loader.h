@@ -105,6 +105,9 @@ const struct load_stats *loader_stats(const struct loader *loader);
 // The thread's CPU time so far.
 uint64_t loader_cpu_ns(const struct loader *loader);
 
+// How long the thread has been ready to run so far, and had no CPU.
+uint64_t loader_waited_ns(const struct loader *loader);
+
 // Waits for the thread to end, which it does after PHASE_STOP, and stops measuring it. 0 or the
 // negative errno its ring failed with.
 int loader_join(struct loader *loader);

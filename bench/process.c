@@ -61,6 +61,19 @@ uint64_t process_cpu_ns(const struct process_set *set) {
     return total_ns;
 }
 
+uint64_t process_thread_waited_ns(pid_t thread) {
+    char path[64];
+    unsigned long long waited_ns = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", (int)thread);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*u %llu", &waited_ns) != 1) // time run, time waited, turns
+        waited_ns = 0;
+    fclose(file);
+    return waited_ns;
+}
+
 uint64_t process_files_allow(uint64_t wanted) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)

@@ -33,6 +33,10 @@ uint64_t process_cpu_ns(const struct process_set *set);
 // From smaps_rollup; 0 when that may not be read. Takes milliseconds for a large process.
 struct process_memory process_memory_take(const struct process_set *set);
 
+// How long a thread of this process has been ready to run so far, and had no CPU: others had it, or
+// a limit (of its cgroup) allowed no more. 0 where the kernel does not say (CONFIG_SCHED_INFO).
+uint64_t process_thread_waited_ns(pid_t thread);
+
 // Raises this process's limit of open files to `wanted`, or as far towards it as it may: to the
 // hard limit, with CAP_SYS_RESOURCE beyond it. Returns the limit that holds from now on.
 uint64_t process_files_allow(uint64_t wanted);

@@ -172,12 +172,16 @@ static void rates_print(FILE *out, const struct load_settings *settings,
 static void cpu_print(FILE *out, const struct load_settings *settings,
                       const struct load_result *result) {
     server_print(out, settings, result);
-    fprintf(out, "own CPU     %5.1f %% of a core, busiest thread %.1f %%, its cores busy %.1f %%\n",
-            result->own_cpu * 100, result->busiest_thread * 100, result->cores_busy * 100);
+    fprintf(out,
+            "own CPU     %5.1f %% of a core, busiest thread %.1f %% (wanted %.1f %%), its cores "
+            "busy %.1f %%\n",
+            result->own_cpu * 100, result->busiest_thread * 100, result->busiest_wanted * 100,
+            result->cores_busy * 100);
     if (load_was_bottleneck(result))
         fprintf(out,
                 "NOTE: the load generator had no CPU left: it may be what limits the rates and "
-                "latencies above. Give it more threads, or cores of its own.\n");
+                "latencies above. Give it more threads, cores of its own, or a larger share of "
+                "them.\n");
 }
 
 static void table_print(FILE *out, const struct load_settings *settings,
@@ -327,9 +331,9 @@ static void json_print(FILE *out, const struct load_settings *settings,
     json_failures(out, &stats->failures);
     json_server(out, settings, result);
     fprintf(out,
-            "  \"own\": {\"cpu_cores\": %.5f, \"busiest_thread\": %.5f, \"cores_busy\": %.5f, "
-            "\"bottleneck\": %s}\n}\n",
-            result->own_cpu, result->busiest_thread, result->cores_busy,
+            "  \"own\": {\"cpu_cores\": %.5f, \"busiest_thread\": %.5f, \"busiest_wanted\": %.5f, "
+            "\"cores_busy\": %.5f, \"bottleneck\": %s}\n}\n",
+            result->own_cpu, result->busiest_thread, result->busiest_wanted, result->cores_busy,
             load_was_bottleneck(result) ? "true" : "false");
 }
 

@@ -93,6 +93,7 @@ static void result_fill(struct reading *reading, struct load_result *result) {
     result->interrupted = str_eq(text_of(reading, reading->root, "interrupted"), STR("true"));
     result->own_cpu = number_of(reading, own, "cpu_cores");
     result->busiest_thread = number_of(reading, own, "busiest_thread");
+    result->busiest_wanted = number_of(reading, own, "busiest_wanted");
     result->cores_busy = number_of(reading, own, "cores_busy");
     stats->opened = count_of(reading, "opened");
     stats->resumed = count_of(reading, "resumed");

@@ -1094,6 +1094,45 @@ def test_tls_that_cannot_be_spoken_is_told_before_the_run(options, words):
     assert done.returncode == 1 and words in done.stderr and not done.stdout
 
 
+@pytest.mark.parametrize("options, version, suite", [
+    ([], "TLSv1.3", "TLS_AES_128_GCM_SHA256"),
+    (["--cipher", "TLS_AES_256_GCM_SHA384"], "TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+    (["--tls", "1.2"], "TLSv1.2", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (["--tls", "1.2", "--cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"], "TLSv1.2",
+     "ECDHE-ECDSA-CHACHA20-POLY1305"),
+])
+def test_tls_is_spoken_as_asked_for(backend, certificate, options, version, suite):
+    spoken = []
+
+    def note(wire):
+        accept_tls(wire, certificate)
+        spoken.append((wire.sock.version(), wire.sock.cipher()[0]))
+        switch_protocols(wire)
+        end_with_an_echo(wire)
+
+    code, result = load(f"wss://localhost:{backend(note).port}/", *options)
+    assert code == 0 and spoken == [(version, suite)] * 4, result
+
+
+@pytest.mark.parametrize("group, curve", [("P-384", "secp384r1"), ("P-256", "prime256v1")])
+def test_the_key_exchange_is_the_one_asked_for(backend, certificate, group, curve):
+    """The server takes part in no other."""
+    def take_one(wire):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.chain, certificate.key)
+        context.set_ecdh_curve(curve)
+        with contextlib.suppress(ssl.SSLError):
+            wire.sock = context.wrap_socket(wire.sock, server_side=True)
+            switch_protocols(wire)
+            end_with_an_echo(wire)
+
+    url = f"wss://localhost:{backend(take_one).port}/"
+    code, result = load(url, "--group", group)
+    assert code == 0, result
+    code, result = load(url)  # X25519
+    assert code == 1 and result["failures"]["tls"]["count"] == 4, result
+
+
 def test_a_web_server_that_knows_no_websocket_is_told(certificate):
     port = free_port()
     server = Process(["openssl", "s_server", "-accept", str(port), "-www", "-cert",
@@ -1167,6 +1206,10 @@ def test_a_generator_without_cpu_left_says_so(options, bottleneck):
     own = json.loads(done.stdout)["own"]
     assert own["bottleneck"] == bottleneck, own
     assert own["cores_busy"] <= 1 and own["busiest_thread"] <= own["cpu_cores"] + 0.01
+    if bottleneck:  # the core is the server's for part of the time: then it waits
+        assert own["busiest_wanted"] > own["busiest_thread"] + 0.1, own
+    else:
+        assert own["busiest_wanted"] < 0.5, own
 
 
 def connected_sources(port):
