@@ -26,6 +26,7 @@
 #include "acme/dns_proof.h"
 #include "acme/record.h"
 #include "acme/revoke.h"
+#include "acme/schedule.h"
 #include "acme/storage.h"
 #include "core/log.h"
 #include "core/thread.h"
@@ -41,6 +42,7 @@ struct watched {
     struct stat seen, record_seen; // of the two files: the certificate and its record
     struct acme_record record;     // as read last
     time_t held_until; // no attempt before, even if the state folder cannot keep the last one
+    time_t held_at;    // when that was set
     bool asked;        // to be done now
     int revocation;    // the reason for which it is to be revoked first; negative: it is not
     enum acme_progress progress;
@@ -130,6 +132,13 @@ void acme_watch(struct acme *acme, struct config *config) {
     eventfd_write(acme->news_fd, 1);
 }
 
+// Whether there is one in its place that is not due, failures left aside.
+static bool is_fresh(const struct acme *acme, const struct watched *watched) {
+    return access(watched->managed->file, F_OK) == 0 &&
+           acme_record_renewal(&watched->record, &acme->config->acme, watched->managed) >
+               time(NULL);
+}
+
 // Calls for the certificates of a site, or of all.
 static bool ask(struct acme *acme, const char *site, enum acme_ask what, int revocation) {
     bool found = false;
@@ -139,7 +148,7 @@ static bool ask(struct acme *acme, const char *site, enum acme_ask what, int rev
         if (site && strcmp(site, watched->managed->site->name) != 0)
             continue;
         found = true;
-        if (what == ACME_ASK_ISSUE && access(watched->managed->file, F_OK) == 0)
+        if (what == ACME_ASK_ISSUE && is_fresh(acme, watched))
             continue;
         watched->asked = true;
         watched->revocation = revocation;
@@ -255,7 +264,9 @@ static bool wait_until(struct acme *acme, time_t due) {
                               {.fd = acme->news_fd, .events = POLLIN}};
     eventfd_t news;
     time_t now = time(NULL);
-    poll(polled, 2, due > now ? (int)(due - now) * 1000 : 0);
+    // Whatever the clock has been set to meanwhile.
+    time_t wait_s = due <= now ? 0 : due - now < LOOK_EVERY_S ? due - now : LOOK_EVERY_S;
+    poll(polled, 2, (int)wait_s * 1000);
     eventfd_read(acme->news_fd, &news);
     return !is_stopping(acme);
 }
@@ -461,6 +472,8 @@ static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
     time_t due = acme_record_due(&watched->record, &acme->config->acme, watched->managed);
     pthread_mutex_lock(&acme->lock);
     bool asked = watched->asked;
+    if (watched->held_at > time(NULL) + ACME_CLOCK_SLACK_S)
+        watched->held_until = 0;
     pthread_mutex_unlock(&acme->lock);
     due = due > watched->held_until ? due : watched->held_until;
     if (asked || due <= time(NULL))
@@ -489,6 +502,7 @@ static void work(struct acme *acme, struct acme_session *session, struct watched
     changes_report(acme); // before anybody hears that it is done
     pthread_mutex_lock(&acme->lock);
     watched->held_until = held_until;
+    watched->held_at = time(NULL);
     memcpy(watched->error, error.text, sizeof watched->error);
     if (!watched->asked)
         watched->progress = result == 0 ? ACME_DONE : ACME_FAILED;

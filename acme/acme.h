@@ -22,7 +22,7 @@ struct acme;
 typedef void acme_changed(void *context);
 
 enum acme_ask {
-    ACME_ASK_ISSUE, // those that have no certificate, without waiting for the next attempt
+    ACME_ASK_ISSUE, // those that are missing or due, without waiting for the next attempt
     ACME_ASK_RENEW, // now, whatever there is
 };
 

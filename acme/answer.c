@@ -11,7 +11,8 @@
 
 #include "acme/url.h"
 
-#define RETRY_AFTER_MAX_S (24 * 3600)
+// The longest of the limits that are published anywhere is for a week.
+#define RETRY_AFTER_MAX_S (7 * 24 * 3600)
 
 static struct acme_answer *answer_of(llhttp_t *parser) {
     return parser->data;

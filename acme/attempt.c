@@ -219,6 +219,7 @@ static int terms_choose(struct attempt *attempt, const struct acme_client *clien
         .replaces = knows && acme_certificate_id(&record->leaf, replaces) ? replaces : NULL,
         .preferred_chain = acme->preferred_chain,
         .renewal = renewal_of(attempt, client->authority),
+        .failures = record->failures,
     };
     return 0;
 }

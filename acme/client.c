@@ -10,9 +10,12 @@
 #include "acme/json.h"
 
 #define NONCE_TRIES 10
+// Limits may be for longer; a server that is in trouble may be well again before it thinks.
+#define RETRY_TROUBLE_MAX_S (24 * 3600)
 
 static int directory_read(struct acme_client *client, const json_t *directory,
                           struct acme_error *error);
+static void retry_set(struct acme_error *error, const struct acme_response *response);
 
 int acme_client_open(struct acme_client *client, const struct conf_authority *authority,
                      int stop_fd, struct acme_error *error) {
@@ -31,6 +34,8 @@ int acme_client_open(struct acme_client *client, const struct conf_authority *au
             result = acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO,
                                     "the answer (status %u) is no directory of an ACME server",
                                     response.status);
+        if (result < 0)
+            retry_set(error, &response);
         json_decref(json);
         acme_response_free(&response);
     }
@@ -78,10 +83,12 @@ static int nonce_get(struct acme_client *client, struct acme_error *error) {
     if (result < 0)
         return result;
     memcpy(client->nonce, response.nonce, sizeof client->nonce);
+    if (!client->nonce[0]) {
+        result = acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO, "the server gives no nonce");
+        retry_set(error, &response);
+    }
     acme_response_free(&response);
-    if (client->nonce[0])
-        return 0;
-    return acme_error_set(error, ACME_TROUBLE_NETWORK, -EPROTO, "the server gives no nonce");
+    return result;
 }
 
 // The nonce is used up.
@@ -97,6 +104,13 @@ static char *request_sign(struct acme_client *client, const char *url, struct st
     return acme_sign(client->key, header, payload);
 }
 
+// When to try again, as the server wants it.
+static void retry_set(struct acme_error *error, const struct acme_response *response) {
+    unsigned after_s = response->retry_after_s;
+    bool is_long = after_s > RETRY_TROUBLE_MAX_S && error->trouble != ACME_TROUBLE_LIMITED;
+    error->retry_after_s = is_long ? RETRY_TROUBLE_MAX_S : after_s;
+}
+
 // Takes in a response of any status; what is not 2xx is an error.
 static int reply_read(struct acme_reply *reply, struct acme_error *error) {
     const struct acme_response *response = &reply->response;
@@ -104,7 +118,7 @@ static int reply_read(struct acme_reply *reply, struct acme_error *error) {
     if (response->status >= 200 && response->status < 300)
         return 0;
     int result = acme_problem_read(reply->json, response->status, error);
-    error->retry_after_s = response->retry_after_s;
+    retry_set(error, response);
     acme_reply_free(reply);
     return result;
 }
@@ -176,6 +190,7 @@ static const struct {
     {"rateLimited", ACME_TROUBLE_LIMITED,
      "the authority's limit is reached: nothing is lost by waiting; to try things out use "
      "acme.directory: letsencrypt-staging"},
+    {"serverInternal", ACME_TROUBLE_NETWORK, "the trouble is the authority's"},
     {"rejectedIdentifier", ACME_TROUBLE_REFUSED,
      "the authority gives no certificate for this name; take it out of the site, or give it a "
      "certificate from a file"},

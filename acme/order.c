@@ -24,6 +24,8 @@
 #define POLL_MS 300000
 #define POLL_FIRST_MS 250
 #define POLL_MOST_MS 10000
+// After so many failed attempts an order that is out of reach is given up.
+#define UNREACHABLE_MAX 3
 
 struct order {
     struct acme_client *client;
@@ -106,13 +108,14 @@ static json_t *identifiers_of(const struct conf_site *site) {
     return list;
 }
 
-static bool order_resume(struct order *order);
+static int order_resume(struct order *order);
 static int order_make_key(struct order *order);
 static int order_ask(struct order *order);
 
 static int order_begin(struct order *order) {
-    if (!order->terms->trial && order_resume(order))
-        return 0;
+    int resumed = order->terms->trial ? 0 : order_resume(order);
+    if (resumed != 0)
+        return resumed < 0 ? resumed : 0;
     acme_key_free(order->key);
     free(order->key_pem);
     order->key = NULL;
@@ -197,26 +200,49 @@ static bool order_is_done(const struct order *order) {
     return done;
 }
 
-// Goes on with an order of the same server for the same names, if there is one that can lead
-// somewhere.
-static bool order_resume(struct order *order) {
-    json_t *file = acme_storage_read_json(order->path);
-    bool good = file && order_fits(order, file);
-    if (good) {
-        const char *key = acme_json_text(file, "key");
-        strcpy(order->url, acme_json_text(file, "url"));
-        order->key_pem = strdup(key);
-        good = order->key_pem && acme_key_read(key, &order->key) == 0 &&
-               acme_key_kind(order->key) == order->managed->key_kind && order_refresh(order) == 0;
+// Whether what the server says of an order leaves something to do with it.
+static bool order_can_go_on(const struct order *order) {
+    return order_is(order, "pending") || order_is(order, "ready") ||
+           order_is(order, "processing") || (order_is(order, "valid") && !order_is_done(order));
+}
+
+// Whether an order that the server says nothing about now should be waited for. One that has been
+// out of reach for some attempts may be gone for good, with the place where it was.
+static bool order_can_wait(const struct order *order) {
+    switch (order->error->trouble) {
+    case ACME_TROUBLE_STOPPED:
+    case ACME_TROUBLE_LIMITED:
+        return true;
+    case ACME_TROUBLE_NETWORK:
+        return order->terms->failures < UNREACHABLE_MAX;
+    default:
+        return false;
     }
-    good = good &&
-           (order_is(order, "pending") || order_is(order, "ready") ||
-            order_is(order, "processing") || (order_is(order, "valid") && !order_is_done(order)));
-    if (good)
+}
+
+// Goes on with an order of the same server for the same names, if there is one that can lead
+// somewhere. 1: it does; 0: there is none; or negative errno, when that cannot be known now.
+static int order_resume(struct order *order) {
+    json_t *file = acme_storage_read_json(order->path);
+    const char *key = acme_json_text(file, "key");
+    int result = 0;
+    if (file && order_fits(order, file) && (order->key_pem = strdup(key)) &&
+        acme_key_read(key, &order->key) == 0 &&
+        acme_key_kind(order->key) == order->managed->key_kind) {
+        strcpy(order->url, acme_json_text(file, "url"));
+        int asked = order_refresh(order);
+        if (asked < 0 && order_can_wait(order)) {
+            acme_error_while(order->error, "going on with the order %s", order->url);
+            result = asked;
+        }
+        if (asked == 0 && order_can_go_on(order))
+            result = 1;
+    }
+    if (result > 0)
         log_line(LOG_INFO, NULL, "acme: %s: going on with the order %s", order->managed->name,
                  order->url);
     json_decref(file);
-    return good;
+    return result;
 }
 
 // A new one, unless the old one is to be kept and there is one.
@@ -251,24 +277,27 @@ static void order_free(struct order *order) {
     free(order->key_pem);
 }
 
-// Waits before looking again: as long as the server wants, or half as long again each time.
-// -ETIMEDOUT once it has taken too long.
+// Waits before looking again: as long as the server wants, or half as long again each time; once
+// more at the end of its time. -ETIMEDOUT when it has taken too long.
 static int poll_wait(struct order *order, unsigned turn, unsigned retry_after_s,
                      uint64_t begun_ms) {
-    unsigned wait_ms = POLL_FIRST_MS;
+    uint64_t elapsed_ms = clock_monotonic_ms() - begun_ms, wait_ms = POLL_FIRST_MS;
     for (; turn > 0 && wait_ms < POLL_MOST_MS; turn--)
         wait_ms += wait_ms / 2;
     if (retry_after_s > 0)
-        wait_ms = retry_after_s < 60 ? retry_after_s * 1000 : 60000;
-    if (clock_monotonic_ms() - begun_ms > POLL_MS)
+        wait_ms = (uint64_t)retry_after_s * 1000;
+    if (elapsed_ms >= POLL_MS)
         return acme_error_set(order->error, ACME_TROUBLE_NETWORK, -ETIMEDOUT,
                               "the server is not done after %d minutes", POLL_MS / 60000);
-    return acme_client_sleep(order->client, wait_ms, order->error);
+    if (wait_ms > POLL_MS - elapsed_ms)
+        wait_ms = POLL_MS - elapsed_ms;
+    return acme_client_sleep(order->client, (unsigned)wait_ms, order->error);
 }
 
 // --- authorizations ---------------------------------------------------------------------------
 
 static int authorize(struct order *order, const char *url);
+static int order_await_ready(struct order *order);
 
 static int order_authorize(struct order *order) {
     if (!order_is(order, "pending"))
@@ -292,7 +321,21 @@ static int order_authorize(struct order *order) {
         acme_dns_withdraw(order->acme, order->managed, order->client->stop_fd);
     if (result == 0)
         result = order_refresh(order);
+    if (result == 0)
+        result = order_await_ready(order);
     return result == 0 && order_is(order, "invalid") ? order_invalid(order) : result;
+}
+
+// A server of many machines may need a moment to see that all authorizations are valid.
+static int order_await_ready(struct order *order) {
+    uint64_t begun_ms = clock_monotonic_ms();
+    int result = 0;
+    for (unsigned turn = 0; result == 0 && order_is(order, "pending"); turn++) {
+        result = poll_wait(order, turn, order->state.response.retry_after_s, begun_ms);
+        if (result == 0)
+            result = order_refresh(order);
+    }
+    return result;
 }
 
 static int answer_and_wait(struct order *order, const char *url, const char *challenge_url);
@@ -364,9 +407,9 @@ static int challenge_failed(struct order *order, const char *name, const json_t 
                               doing, name, status_of(authorization));
     acme_problem_read(problem, 0, order->error);
     acme_error_while(order->error, "showing by %s that %s is ours", doing, name);
+    acme_quota_count_failure(order->acme, order->client->authority, name);
     if (order->error->trouble != ACME_TROUBLE_VALIDATION)
         return -EPROTO;
-    acme_quota_count_failure(order->acme, order->client->authority, name);
     acme_challenge_advise(order->kind, name, order->error);
     return -EPROTO;
 }
@@ -383,6 +426,16 @@ static int order_invalid(struct order *order) {
     order->error->trouble = ACME_TROUBLE_REFUSED;
     acme_error_while(order->error, "ordering");
     return -EPROTO;
+}
+
+// A server that has somebody look at the order, for instance. The next attempt goes on with it.
+static int order_later(struct order *order, unsigned retry_after_s) {
+    acme_error_set(order->error, ACME_TROUBLE_LIMITED, -EAGAIN,
+                   "the server is still working on the order %s; it is looked at again when the "
+                   "server wants that",
+                   order->url);
+    order->error->retry_after_s = retry_after_s;
+    return -EAGAIN;
 }
 
 // Sends the request for the certificate and waits until it is made.
@@ -412,7 +465,10 @@ static int order_finalize(struct order *order) {
         order->state = reply;
     }
     for (unsigned turn = 0; order_is(order, "processing") || order_is(order, "ready"); turn++) {
-        result = poll_wait(order, turn, order->state.response.retry_after_s, begun_ms);
+        unsigned retry_after_s = order->state.response.retry_after_s;
+        if (retry_after_s > POLL_MS / 1000)
+            return order_later(order, retry_after_s);
+        result = poll_wait(order, turn, retry_after_s, begun_ms);
         if (result == 0)
             result = order_refresh(order);
         if (result < 0)

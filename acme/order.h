@@ -21,6 +21,7 @@ struct acme_order_terms {
     const char *replaces; // the certificate it is for (RFC 9773 §5), by its id; NULL: none
     const char *preferred_chain; // NULL: the server's choice
     enum acme_renewal renewal;
+    unsigned failures; // of attempts before, in a row
 };
 
 // Gets a certificate for the names of its site, which are shown to be ours by challenges of this

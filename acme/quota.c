@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The file has for each limit the times of what counts, oldest first; those that are too old for
-// any limit are dropped whenever it is written. A file that cannot be read counts for nothing: the
+// any limit are dropped whenever it is read. A file that cannot be read counts for nothing: the
 // authority's own count remains.
 #include "acme/quota.h"
 
@@ -16,6 +16,7 @@
 #include "acme/account.h"
 #include "acme/json.h"
 #include "acme/registered_domain.h"
+#include "acme/schedule.h"
 #include "acme/storage.h"
 #include "core/log.h"
 
@@ -39,10 +40,34 @@ static const struct limit domains = {
     "domains", 50, 7 * 24 * HOUR_S, "certificates for one registered domain within a week",
     "a site and its aliases share one certificate, and so do all names under a wildcard"};
 
+// Takes out what is too old to count, or was counted with a clock that was ahead, and subjects with
+// nothing left.
+static void limit_prune(const struct limit *limit, json_t *counts) {
+    json_t *subjects = json_object_get(counts, limit->key), *times;
+    const char *subject;
+    void *next;
+    time_t now = time(NULL);
+    json_object_foreach_safe(subjects, next, subject, times) {
+        for (size_t i = json_array_size(times); i-- > 0;) {
+            json_int_t when = json_integer_value(json_array_get(times, i));
+            if (when <= (json_int_t)(now - limit->within_s) ||
+                when > (json_int_t)(now + ACME_CLOCK_SLACK_S))
+                json_array_remove(times, i);
+        }
+        if (json_array_size(times) == 0)
+            json_object_del(subjects, subject);
+    }
+}
+
+// What counts now; the caller drops it. NULL: no memory.
 static json_t *counts_read(const struct conf_acme *acme, const struct conf_authority *authority) {
     char path[PATH_MAX];
     acme_account_path(acme, authority, ".limits", path);
     json_t *counts = acme_storage_read_json(path);
+    limit_prune(&orders, counts);
+    limit_prune(&failures, counts);
+    limit_prune(&certificates, counts);
+    limit_prune(&domains, counts);
     return counts ? counts : json_object();
 }
 
@@ -139,21 +164,6 @@ int acme_quota_check(const struct conf_acme *acme, const struct conf_authority *
 
 // --- counting ---------------------------------------------------------------------------------
 
-// Takes out what is too old to count, and subjects with nothing left.
-static void limit_prune(const struct limit *limit, json_t *counts) {
-    json_t *subjects = json_object_get(counts, limit->key), *times;
-    const char *subject;
-    void *next;
-    time_t oldest = time(NULL) - limit->within_s;
-    json_object_foreach_safe(subjects, next, subject, times) {
-        while (json_array_size(times) > 0 &&
-               json_integer_value(json_array_get(times, 0)) <= (json_int_t)oldest)
-            json_array_remove(times, 0);
-        if (json_array_size(times) == 0)
-            json_object_del(subjects, subject);
-    }
-}
-
 static void count(json_t *counts, const struct limit *limit, const char *subject) {
     json_t *subjects = json_object_get(counts, limit->key);
     if (!json_is_object(subjects)) {
@@ -173,10 +183,6 @@ static void counts_write(const struct conf_acme *acme, const struct conf_authori
                          json_t *counts) {
     char path[PATH_MAX];
     struct acme_error error;
-    limit_prune(&orders, counts);
-    limit_prune(&failures, counts);
-    limit_prune(&certificates, counts);
-    limit_prune(&domains, counts);
     acme_account_path(acme, authority, ".limits", path);
     if (acme_storage_write_json(path, counts, &error) < 0)
         log_line(LOG_WARN, NULL, "acme: %s; the authority's limits are not counted", error.text);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "acme/json.h"
 #include "acme/schedule.h"
@@ -28,6 +29,8 @@ static void window_read(const json_t *json, struct acme_record *record) {
     record->window.start = (time_t)acme_json_number(json, "start", 0);
     record->window.end = (time_t)acme_json_number(json, "end", 0);
     record->window.ask_at = (time_t)acme_json_number(json, "ask_at", 0);
+    if (record->window.ask_at > time(NULL) + ACME_WINDOW_ASK_MAX_S)
+        record->window.ask_at = 0; // the clock has been set back since
     text_take(json, "why", record->window.why, sizeof record->window.why);
 }
 
@@ -54,6 +57,8 @@ void acme_record_read(const struct conf_acme *acme, const struct conf_managed *m
     record->failures = failures < 0 ? 0 : failures > 1000 ? 1000 : (unsigned)failures;
     record->attempted_at = (time_t)acme_json_number(json, "attempted_at", 0);
     record->next_at = (time_t)acme_json_number(json, "next_at", 0);
+    if (record->attempted_at > time(NULL) + ACME_CLOCK_SLACK_S)
+        record->next_at = 0; // the same
     text_take(json, "next_for", record->next_for, sizeof record->next_for);
     text_take(json, "directory", record->directory, sizeof record->directory);
     text_take(json, "revoked", record->revoked, sizeof record->revoked);

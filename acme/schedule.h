@@ -8,6 +8,10 @@
 
 #include <time.h>
 
+// What was noted down as later than now by more than this was noted by a clock that was ahead, and
+// has been set back since.
+#define ACME_CLOCK_SLACK_S 300
+
 // After two thirds of the lifetime, or half of one under ten days, less up to a twentieth of it.
 time_t acme_schedule_renewal(time_t not_before, time_t not_after, const char *seed);
 

@@ -10,10 +10,9 @@
 #include "acme/jose.h"
 #include "acme/json.h"
 
-// How often to ask if the server does not say (RFC 9773 §4.3.2), and how often at most and least.
+// How often to ask if the server does not say (RFC 9773 §4.3.2), and how often at most.
 #define ASK_EVERY_S (6 * 3600)
 #define ASK_MIN_S 60
-#define ASK_MAX_S (24 * 3600)
 #define ASK_AFTER_FAILURE_S 3600
 
 bool acme_certificate_id(const struct acme_leaf *leaf, char id[ACME_CERTIFICATE_ID_BYTES]) {
@@ -42,7 +41,7 @@ int acme_window_ask(struct acme_client *client, const struct acme_leaf *leaf,
     struct acme_reply reply;
     time_t now = time(NULL);
     if (!client->renewal_info[0] || !acme_certificate_id(leaf, id)) {
-        *window = (struct acme_window){.ask_at = now + ASK_MAX_S};
+        *window = (struct acme_window){.ask_at = now + ACME_WINDOW_ASK_MAX_S};
         return 0;
     }
     snprintf(url, sizeof url, "%s/%s", client->renewal_info, id);
@@ -54,9 +53,9 @@ int acme_window_ask(struct acme_client *client, const struct acme_leaf *leaf,
         result = answer_read(&reply, leaf, window, error);
         acme_reply_free(&reply);
     }
-    window->ask_at = now + (every_s < ASK_MIN_S   ? ASK_MIN_S
-                            : every_s > ASK_MAX_S ? ASK_MAX_S
-                                                  : (time_t)every_s);
+    window->ask_at = now + (every_s < ASK_MIN_S               ? ASK_MIN_S
+                            : every_s > ACME_WINDOW_ASK_MAX_S ? ACME_WINDOW_ASK_MAX_S
+                                                              : (time_t)every_s);
     if (result < 0)
         acme_error_while(error, "asking when to renew");
     return result;

@@ -14,6 +14,9 @@
 // are digests; there is room for one of more than 300 bytes.
 #define ACME_CERTIFICATE_ID_BYTES 512
 
+// The longest time for which it is not asked again.
+#define ACME_WINDOW_ASK_MAX_S (24 * 3600)
+
 struct acme_window {
     time_t start, end; // 0: the authority suggests nothing
     time_t ask_at;     // when to ask again

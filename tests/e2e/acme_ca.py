@@ -69,6 +69,7 @@ class AcmeCa(AcmeAuthority):
         self.window_fields = {}
         self.window_headers = {"Retry-After": "21600"}
         self.http_port, self.tls_port = free_port(), free_port()
+        self.unproven = "unauthorized"  # what it says of a proof that it does not see
         self.refuse = lambda path, payload: None
         self.seen, self.nonces, self.numbers = [], set(), itertools.count(1)
         self.accounts, self.orders, self.certificates, self.revoked = {}, {}, {}, {}
@@ -378,7 +379,7 @@ class AcmeCa(AcmeAuthority):
         order["done"][int(place)] = good
         if not good:
             order["status"] = "invalid"
-            order["error"] = {"type": PROBLEM + "unauthorized", "detail": "not what was wanted"}
+            order["error"] = {"type": PROBLEM + self.unproven, "detail": "not what was wanted"}
         elif all(order["done"]):
             order["status"] = "ready"
         return ({"type": "http-01", "status": "processing", "token": token},)

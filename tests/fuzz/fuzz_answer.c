@@ -14,7 +14,7 @@
 #include "acme/json.h"
 #include "acme/url.h"
 
-#define RETRY_AFTER_MAX_S (24 * 3600)
+#define RETRY_AFTER_MAX_S (7 * 24 * 3600)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes);
 
