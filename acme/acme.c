@@ -56,6 +56,19 @@ struct rollover {
     char error[ACME_ERROR_BYTES];
 };
 
+// What is cared for.
+struct care {
+    struct config *config; // NULL: nothing
+    struct watched *watched;
+    size_t count;
+};
+
+// What goes over from one to the next.
+enum care_part {
+    CARE_PROGRESS, // how its certificates are doing
+    CARE_ASKED,    // that, and what was asked for and is not begun
+};
+
 struct acme {
     pthread_t thread;
     acme_changed *changed;
@@ -63,11 +76,9 @@ struct acme {
     int stop_fd; // eventfd: readable once we are to stop
     int news_fd; // eventfd: something was asked for
     pthread_mutex_t lock;
-    // Guarded by the lock; the thread alone replaces `watched`.
-    struct config *wanted; // given by acme_watch, not taken up yet; NULL: none
-    struct config *config;
-    struct watched *watched;
-    size_t watched_count;
+    // Guarded by the lock; the thread alone replaces `care`.
+    struct care wanted; // given by acme_watch, not taken up yet
+    struct care care;
     struct rollover rollover;
     // The thread's own.
     int lock_fd;      // of the state folder; negative: another process has it
@@ -76,7 +87,7 @@ struct acme {
 
 static void *run(void *argument);
 static void acme_free(struct acme *acme);
-static void watched_free(struct watched *watched, size_t count);
+static void care_free(struct care *care);
 
 int acme_start(struct acme **out, acme_changed *changed, void *context) {
     struct acme *acme = calloc(1, sizeof *acme);
@@ -115,27 +126,39 @@ static void acme_free(struct acme *acme) {
         close(acme->news_fd);
     if (acme->lock_fd >= 0)
         close(acme->lock_fd);
-    config_free(acme->wanted);
-    config_free(acme->config);
-    watched_free(acme->watched, acme->watched_count);
+    care_free(&acme->wanted);
+    care_free(&acme->care);
     pthread_mutex_destroy(&acme->lock);
     free(acme);
 }
 
 // --- what others ask for ----------------------------------------------------------------------
 
+static struct care care_make(struct config *config);
+static void care_merge(struct care *to, const struct care *from, enum care_part part);
+
 void acme_watch(struct acme *acme, struct config *config) {
+    struct care care = care_make(config_hold(config));
     pthread_mutex_lock(&acme->lock);
-    config_free(acme->wanted);
-    acme->wanted = config_hold(config);
+    if (acme->wanted.config)
+        care_merge(&care, &acme->wanted, CARE_ASKED);
+    else
+        care_merge(&care, &acme->care, CARE_PROGRESS); // the thread may be doing what was asked
+    care_free(&acme->wanted);
+    acme->wanted = care;
     pthread_mutex_unlock(&acme->lock);
     eventfd_write(acme->news_fd, 1);
 }
 
+// What others ask for and hear of: the thread may be busy with what was wanted before.
+static struct care *care_latest(struct acme *acme) {
+    return acme->wanted.config ? &acme->wanted : &acme->care;
+}
+
 // Whether there is one in its place that is not due, failures left aside.
-static bool is_fresh(const struct acme *acme, const struct watched *watched) {
+static bool is_fresh(const struct care *care, const struct watched *watched) {
     return access(watched->managed->file, F_OK) == 0 &&
-           acme_record_renewal(&watched->record, &acme->config->acme, watched->managed) >
+           acme_record_renewal(&watched->record, &care->config->acme, watched->managed) >
                time(NULL);
 }
 
@@ -143,13 +166,17 @@ static bool is_fresh(const struct acme *acme, const struct watched *watched) {
 static bool ask(struct acme *acme, const char *site, enum acme_ask what, int revocation) {
     bool found = false;
     pthread_mutex_lock(&acme->lock);
-    for (size_t i = 0; i < acme->watched_count; i++) {
-        struct watched *watched = &acme->watched[i];
+    struct care *care = care_latest(acme);
+    for (size_t i = 0; i < care->count; i++) {
+        struct watched *watched = &care->watched[i];
         if (site && strcmp(site, watched->managed->site->name) != 0)
             continue;
         found = true;
-        if (what == ACME_ASK_ISSUE && is_fresh(acme, watched))
+        if (what == ACME_ASK_ISSUE && is_fresh(care, watched)) {
+            if (watched->progress == ACME_FAILED)
+                watched->progress = ACME_DONE;
             continue;
+        }
         watched->asked = true;
         watched->revocation = revocation;
         watched->progress = ACME_WORKING;
@@ -187,8 +214,9 @@ enum acme_progress acme_rollover_progress(struct acme *acme, char text[ACME_ERRO
 enum acme_progress acme_progress(struct acme *acme, const char *site, char text[ACME_ERROR_BYTES]) {
     enum acme_progress progress = ACME_UNKNOWN;
     pthread_mutex_lock(&acme->lock);
-    for (size_t i = 0; i < acme->watched_count; i++) {
-        const struct watched *watched = &acme->watched[i];
+    const struct care *care = care_latest(acme);
+    for (size_t i = 0; i < care->count; i++) {
+        const struct watched *watched = &care->watched[i];
         if (strcmp(site, watched->managed->site->name) != 0 || progress == ACME_WORKING)
             continue;
         if (progress != ACME_FAILED || watched->progress == ACME_WORKING)
@@ -202,11 +230,12 @@ enum acme_progress acme_progress(struct acme *acme, const char *site, char text[
 
 size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context) {
     pthread_mutex_lock(&acme->lock);
-    size_t count = acme->watched_count;
+    const struct care *care = care_latest(acme);
+    size_t count = care->count;
     for (size_t i = 0; i < count; i++) {
-        const struct watched *watched = &acme->watched[i];
+        const struct watched *watched = &care->watched[i];
         const struct acme_record *record = &watched->record;
-        time_t due = acme_record_due(record, &acme->config->acme, watched->managed);
+        time_t due = acme_record_due(record, &care->config->acme, watched->managed);
         struct acme_report report = {
             .site = watched->managed->site->name,
             .key = watched->managed->key_kind == ACME_KEY_RSA ? "rsa" : "ecdsa",
@@ -239,12 +268,12 @@ static void *run(void *argument) {
     time_t due = 0;
     do {
         config_take(acme);
-        bool working = acme->watched_count > 0 && lock_take(acme);
+        bool working = acme->care.count > 0 && lock_take(acme);
         changes_report(acme);
         if (!working)
             asked_refuse(acme);
-        due = time(NULL) +
-              (working || acme->watched_count == 0 ? LOOK_EVERY_S : LOOK_EVERY_UNLOCKED_S);
+        due =
+            time(NULL) + (working || acme->care.count == 0 ? LOOK_EVERY_S : LOOK_EVERY_UNLOCKED_S);
         if (working) {
             time_t next = round_run(acme);
             due = next < due ? next : due;
@@ -271,59 +300,85 @@ static bool wait_until(struct acme *acme, time_t due) {
     return !is_stopping(acme);
 }
 
-static struct watched *watched_make(const struct config *config, size_t *count);
 static void record_refresh(struct acme *acme, struct watched *watched);
 
 // Takes up the configuration that was given last.
 static void config_take(struct acme *acme) {
     pthread_mutex_lock(&acme->lock);
-    struct config *config = acme->wanted;
-    acme->wanted = NULL;
+    bool is_new = acme->wanted.config != NULL;
+    if (is_new) {
+        care_merge(&acme->wanted, &acme->care, CARE_ASKED);
+        care_free(&acme->care);
+        acme->care = acme->wanted;
+        acme->wanted = (struct care){0};
+    }
     pthread_mutex_unlock(&acme->lock);
-    if (!config)
-        return;
-    size_t count;
-    struct watched *watched = watched_make(config, &count);
-    pthread_mutex_lock(&acme->lock);
-    watched_free(acme->watched, acme->watched_count);
-    acme->watched = watched;
-    acme->watched_count = count;
-    config_free(acme->config);
-    acme->config = config;
-    pthread_mutex_unlock(&acme->lock);
-    if (acme->lock_fd >= 0) // it may be another folder
+    if (is_new && acme->lock_fd >= 0) { // it may be another folder
         close(acme->lock_fd);
-    acme->lock_fd = -1;
+        acme->lock_fd = -1;
+    }
 }
 
-static struct watched *watched_make(const struct config *config, size_t *count) {
+// The configuration's reference goes over to it.
+static struct care care_make(struct config *config) {
+    struct care care = {.config = config};
     size_t capacity = 0;
     for (size_t i = 0; i < config->site_count; i++)
         capacity += config->sites[i].managed_count;
-    struct watched *watched = calloc(capacity, sizeof *watched);
-    *count = 0;
-    for (size_t i = 0; watched && i < config->site_count; i++) {
+    care.watched = calloc(capacity, sizeof *care.watched);
+    for (size_t i = 0; care.watched && i < config->site_count; i++) {
         for (size_t j = 0; j < config->sites[i].managed_count; j++) {
-            struct watched *one = &watched[(*count)++];
+            struct watched *one = &care.watched[care.count++];
             *one = (struct watched){
                 .managed = &config->sites[i].managed[j], .revocation = -1, .progress = ACME_DONE};
             stat(one->managed->file, &one->seen);
             acme_record_read(&config->acme, one->managed, &one->record);
         }
     }
-    return watched;
+    return care;
 }
 
-static void watched_free(struct watched *watched, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        acme_record_free(&watched[i].record);
-    free(watched);
+static void watched_merge(struct watched *one, const struct watched *before, enum care_part part) {
+    if (one->asked)
+        return;
+    one->progress = before->progress;
+    memcpy(one->error, before->error, sizeof one->error);
+    if (part == CARE_ASKED) {
+        one->asked = before->asked;
+        one->revocation = before->revocation;
+    }
+}
+
+// The one with the same file, which mostly has the same place. NULL: there is none.
+static const struct watched *care_find(const struct care *care, const char *file, size_t place) {
+    if (place < care->count && strcmp(care->watched[place].managed->file, file) == 0)
+        return &care->watched[place];
+    for (size_t i = 0; i < care->count; i++)
+        if (strcmp(care->watched[i].managed->file, file) == 0)
+            return &care->watched[i];
+    return NULL;
+}
+
+static void care_merge(struct care *to, const struct care *from, enum care_part part) {
+    for (size_t i = 0; i < to->count; i++) {
+        const struct watched *before = care_find(from, to->watched[i].managed->file, i);
+        if (before)
+            watched_merge(&to->watched[i], before, part);
+    }
+}
+
+static void care_free(struct care *care) {
+    for (size_t i = 0; i < care->count; i++)
+        acme_record_free(&care->watched[i].record);
+    free(care->watched);
+    config_free(care->config);
+    *care = (struct care){0};
 }
 
 // Reads anew what is known of a certificate.
 static void record_refresh(struct acme *acme, struct watched *watched) {
     struct acme_record record;
-    acme_record_read(&acme->config->acme, watched->managed, &record);
+    acme_record_read(&acme->care.config->acme, watched->managed, &record);
     pthread_mutex_lock(&acme->lock);
     acme_record_free(&watched->record);
     watched->record = record;
@@ -339,7 +394,7 @@ static void tell(struct acme *acme, enum log_level level, const char *kind, cons
 
 // Whether this process is to do the work.
 static bool lock_take(struct acme *acme) {
-    const char *state_dir = acme->config->acme.state_dir;
+    const char *state_dir = acme->care.config->acme.state_dir;
     struct acme_error error;
     if (acme->lock_fd >= 0)
         return true;
@@ -350,7 +405,7 @@ static bool lock_take(struct acme *acme) {
     acme->lock_fd = acme_storage_lock(state_dir);
     if (acme->lock_fd >= 0) {
         tell(acme, LOG_DEBUG, "ours", "the state folder is ours");
-        acme_dns_start(acme->config, acme->stop_fd);
+        acme_dns_start(acme->care.config, acme->stop_fd);
     } else if (acme->lock_fd == -EWOULDBLOCK)
         tell(acme, LOG_INFO, "theirs", "another gateway cares for the certificates of this folder");
     else
@@ -361,7 +416,7 @@ static bool lock_take(struct acme *acme) {
 // What was asked for cannot be done here.
 static void asked_refuse(struct acme *acme) {
     const char *why =
-        acme->watched_count == 0 ? "no site has its certificate by ACME"
+        acme->care.count == 0 ? "no site has its certificate by ACME"
         : acme->lock_fd == -EWOULDBLOCK
             ? "another gateway cares for the certificates of this state folder: ask it"
             : "the state folder cannot be used; the log says why";
@@ -370,8 +425,8 @@ static void asked_refuse(struct acme *acme) {
         acme->rollover = (struct rollover){.progress = ACME_FAILED};
         snprintf(acme->rollover.error, sizeof acme->rollover.error, "%s", why);
     }
-    for (size_t i = 0; i < acme->watched_count; i++) {
-        struct watched *watched = &acme->watched[i];
+    for (size_t i = 0; i < acme->care.count; i++) {
+        struct watched *watched = &acme->care.watched[i];
         if (!watched->asked)
             continue;
         watched->asked = false;
@@ -394,10 +449,10 @@ static bool file_has_changed(const char *path, struct stat *seen) {
 // Whoever wrote them: this process, another one, or somebody by hand.
 static void changes_report(struct acme *acme) {
     bool any = false;
-    for (size_t i = 0; i < acme->watched_count; i++) {
-        struct watched *watched = &acme->watched[i];
+    for (size_t i = 0; i < acme->care.count; i++) {
+        struct watched *watched = &acme->care.watched[i];
         char path[PATH_MAX];
-        acme_record_path(&acme->config->acme, watched->managed, path);
+        acme_record_path(&acme->care.config->acme, watched->managed, path);
         bool changed = file_has_changed(watched->managed->file, &watched->seen);
         if (file_has_changed(path, &watched->record_seen) || changed)
             record_refresh(acme, watched);
@@ -416,11 +471,11 @@ static void work(struct acme *acme, struct acme_session *session, struct watched
 // Returns when the next certificate is due. One is got after the other: at a few seconds each, what
 // an authority allows in an hour is used up in minutes.
 static time_t round_run(struct acme *acme) {
-    struct acme_session session = {.acme = &acme->config->acme, .stop_fd = acme->stop_fd};
+    struct acme_session session = {.acme = &acme->care.config->acme, .stop_fd = acme->stop_fd};
     time_t next = time(NULL) + LOOK_EVERY_S;
     rollover_run(acme, &session);
-    for (size_t i = 0; i < acme->watched_count && !is_stopping(acme); i++) {
-        struct watched *watched = &acme->watched[i];
+    for (size_t i = 0; i < acme->care.count && !is_stopping(acme); i++) {
+        struct watched *watched = &acme->care.watched[i];
         acme_attempt_window(&session, watched->managed);
         if (is_due(acme, watched, &next)) {
             work(acme, &session, watched);
@@ -429,7 +484,7 @@ static time_t round_run(struct acme *acme) {
         }
         // A new configuration may know nothing of the rest.
         pthread_mutex_lock(&acme->lock);
-        bool outdated = acme->wanted != NULL;
+        bool outdated = acme->wanted.config != NULL;
         pthread_mutex_unlock(&acme->lock);
         if (outdated)
             break;
@@ -469,7 +524,7 @@ static void rollover_run(struct acme *acme, struct acme_session *session) {
 // Whether it is, now; else `next` is brought forward to when it will be.
 static bool is_due(struct acme *acme, struct watched *watched, time_t *next) {
     record_refresh(acme, watched);
-    time_t due = acme_record_due(&watched->record, &acme->config->acme, watched->managed);
+    time_t due = acme_record_due(&watched->record, &acme->care.config->acme, watched->managed);
     pthread_mutex_lock(&acme->lock);
     bool asked = watched->asked;
     if (watched->held_at > time(NULL) + ACME_CLOCK_SLACK_S)
@@ -498,7 +553,7 @@ static void work(struct acme *acme, struct acme_session *session, struct watched
             log_line(LOG_ERROR, NULL, "acme: %s: %s", watched->managed->name, error.text);
     }
     if (result == 0)
-        result = acme_attempt(session, acme->config, watched->managed, &held_until, &error);
+        result = acme_attempt(session, acme->care.config, watched->managed, &held_until, &error);
     changes_report(acme); // before anybody hears that it is done
     pthread_mutex_lock(&acme->lock);
     watched->held_until = held_until;

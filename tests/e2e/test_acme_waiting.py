@@ -4,14 +4,16 @@
 import datetime
 import email.utils
 import json
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from acme_ca import Refused
 from acme_gateway import HOST, acme_gateway, listed, renew, site
 from gateway import run_ringway
-from processes import wait_until
+from processes import PATIENCE_S, wait_until
 
 DAY_S = 86400
 
@@ -175,6 +177,31 @@ def test_issue_is_for_what_is_due(gateway, acme_ca, state):
     server.refuse = lambda path, payload: None
     assert renew(gate, HOST, verb="issue").returncode == 0
     assert listed(gate)[HOST]["state"] == "good"
+
+
+def test_what_is_asked_for_outlives_a_reload(gateway, acme_ca, state):
+    """Also what waits for its turn behind another order."""
+    server, other = acme_ca(), "b.example.com"
+    gate = acme_gateway(gateway, server, state, {HOST: site(), other: site()})
+    for name in HOST, other:
+        gate.wait_log(f"{name}: new certificate")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(path, payload):
+        if path.startswith("/finalize/"):
+            begun.set()
+            assert go_on.wait(PATIENCE_S)
+
+    server.refuse = hold
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(renew, gate, HOST)
+        assert begun.wait(PATIENCE_S)
+        second = pool.submit(renew, gate, other)
+        gate.reload()
+        go_on.set()
+        for done in first.result(), second.result():
+            assert done.returncode == 0, done.stderr
+    assert gate.log.count(": new certificate") == 4 == len(server.certificates)
 
 
 # --- clocks -----------------------------------------------------------------------------------

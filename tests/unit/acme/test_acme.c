@@ -58,6 +58,10 @@ START_TEST(every_certificate_is_reported) {
     ck_assert_int_eq(acme_start(&acme, ignore_change, NULL), 0);
     ck_assert_uint_eq(acme_report_each(acme, see, &seen), 0);
     acme_watch(acme, config);
+    // At once, whatever the thread is doing.
+    ck_assert_uint_eq(acme_report_each(acme, see, &seen), 2);
+    ck_assert(acme_ask(acme, "b.example", ACME_ASK_RENEW));
+    ck_assert(!acme_ask(acme, "c.example", ACME_ASK_RENEW));
     for (int i = 0; i < 1000 && seen.failures == 0; i++) {
         seen = (struct seen){0};
         acme_report_each(acme, see, &seen);
