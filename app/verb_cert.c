@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,9 +114,25 @@ static int show(const struct cert_options *options, const struct config *config,
 
 // --- what is asked of the gateway -------------------------------------------------------------
 
-// Waits for the gateway to be done with `what`, a site or "" for the accounts' keys. Returns the
-// exit status.
-static int wait_for(const char *path, const char *what) {
+// How it went, with the gateway's answer in words: a line, or an entry of `outcomes`.
+static void outcome_tell(json_t *outcomes, const char *what, bool done, const char *answer) {
+    static const char failed[] = "failed: ";
+    if (!outcomes) {
+        fprintf(done ? stdout : stderr, "%s: %s", what[0] ? what : "accounts", answer);
+        return;
+    }
+    const char *error = strncmp(answer, failed, strlen(failed)) ? answer : answer + strlen(failed);
+    json_t *outcome = json_pack("{s:b}", "done", done);
+    if (what[0])
+        json_object_set_new(outcome, "site", json_string(what));
+    if (!done)
+        json_object_set_new(outcome, "error", json_stringn(error, strcspn(error, "\n")));
+    json_array_append_new(outcomes, outcome);
+}
+
+// Waits for the gateway to be done with `what`, a site or "" for the accounts' keys, and tells how
+// that went. Returns the exit status.
+static int wait_for(const char *path, const char *what, json_t *outcomes) {
     char command[512], *answer;
     size_t size;
     for (;; usleep(POLL_MS * 1000)) {
@@ -128,11 +145,20 @@ static int wait_for(const char *path, const char *what) {
         bool working = status == 0 && strcmp(answer, "working\n") == 0;
         bool done = status == 0 && strcmp(answer, "done\n") == 0;
         if (!working)
-            fprintf(done ? stdout : stderr, "%s: %s", what[0] ? what : "accounts", answer);
+            outcome_tell(outcomes, what, done, answer);
         free(answer);
         if (!working)
             return done ? 0 : 1;
     }
+}
+
+// Drops `outcomes`.
+static void outcomes_print(json_t *outcomes) {
+    if (outcomes) {
+        json_dumpf(outcomes, stdout, JSON_INDENT(2));
+        printf("\n");
+    }
+    json_decref(outcomes);
 }
 
 static int ask(const struct cert_options *options, const struct config *config, const char *verb) {
@@ -146,9 +172,11 @@ static int ask(const struct cert_options *options, const struct config *config, 
         if (control_send(options->config_path, command, stderr) != 0)
             return 1;
     }
+    json_t *outcomes = options->json ? json_array() : NULL;
     for (size_t i = 0; i < config->site_count; i++)
         if (is_wanted(options, &config->sites[i]))
-            status |= wait_for(options->config_path, config->sites[i].name);
+            status |= wait_for(options->config_path, config->sites[i].name, outcomes);
+    outcomes_print(outcomes);
     return status;
 }
 
@@ -170,8 +198,17 @@ static int take_back(struct cert_options *options, const struct config *config, 
 
 static int rollover(struct cert_options *options, const struct config *config, const char *verb) {
     (void)config, (void)verb;
+    if (options->name_count > 0) {
+        fprintf(stderr, "ringway: rollover is for all accounts, and takes no site\n");
+        return 2;
+    }
     int status = control_send(options->config_path, "cert rollover", stderr);
-    return status ? status : wait_for(options->config_path, "");
+    if (status != 0)
+        return status;
+    json_t *outcomes = options->json ? json_array() : NULL;
+    status = wait_for(options->config_path, "", outcomes);
+    outcomes_print(outcomes);
+    return status;
 }
 
 // --- verbs ------------------------------------------------------------------------------------
@@ -204,6 +241,10 @@ int verb_cert(int count, char **arguments) {
         place++;
     if (place == verb_count || !read_options(count - 1, arguments + 1, &options))
         return 2;
+    if (options.reason && verbs[place].run != take_back) {
+        fprintf(stderr, "ringway: --reason is for revoke\n");
+        return 2;
+    }
     struct config *config = load(options.config_path);
     if (!config || tls_library_init() < 0) {
         config_free(config);

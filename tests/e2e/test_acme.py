@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import websockets
 
+from acme_ca import Refused
 from acme_gateway import (
     HOST, ROUTES, acme_gateway, bad_gateway, is_real, listed, renew, served, site,
 )  # fmt: skip
@@ -295,6 +296,51 @@ def test_cert_command_lines(gateway, pebble, state):
     assert unknown.returncode == 1 and "no site 'x.example.com'" in unknown.stderr
     assert run_ringway("cert", "-c", gate.path).returncode == 2
     assert run_ringway("cert", "list").returncode == 2
+
+
+def test_cert_for_programs(gateway, acme_ca, state):
+    """What was asked for, as JSON: how it went for each site."""
+    server, other = acme_ca(), "b.example.com"
+
+    def refuse(path, payload):
+        if path == "/order" and payload and payload["identifiers"][0]["value"] == other:
+            raise Refused("rejectedIdentifier", "not that one", 403)
+
+    server.refuse = refuse
+    gate = acme_gateway(gateway, server, state, {HOST: site(), other: site()})
+    gate.wait_log(f"{other}: no certificate")
+    for verb in ["issue"], ["renew"], ["revoke", HOST], ["rollover"]:
+        done = run_ringway("cert", *verb, "--json", "-c", gate.path, timeout=PATIENCE_S * 3)
+        told = {entry.pop("site", None): entry for entry in json.loads(done.stdout)}
+        if verb[0] == "rollover":
+            assert told == {None: {"done": True}} and done.returncode == 0
+            continue
+        assert told.pop(HOST) == {"done": True}
+        assert done.returncode == (1 if told else 0) == len(told)
+        for entry in told.values():
+            assert entry["done"] is False and "not that one" in entry["error"]
+            assert not entry["error"].startswith("failed")
+    shown = json.loads(run_ringway("cert", "show", "--json", "-c", gate.path).stdout)
+    assert [entry["site"] for entry in shown] == [HOST, other]
+
+
+def test_cert_is_told_how_to_use_it(tmp_path):
+    for arguments in ["--help"], ["list", "--help"], ["renew", "-h"]:
+        done = run_ringway("cert", *arguments)
+        assert done.returncode == 0 and not done.stderr
+        for verb in "list", "show", "issue", "renew", "revoke", "rollover", "--reason":
+            assert verb in done.stdout
+    path = tmp_path / "ringway.yaml"
+    path.write_text(json.dumps({
+        "listen": [{"address": "127.0.0.1:1", "tls": True}], "sites": {HOST: site()},
+        "acme": {"agree_tos": True, "state_dir": str(tmp_path)},
+    }))  # fmt: skip
+    for arguments, said in (
+        (["renew", "--reason", "superseded"], "--reason is for revoke"),
+        (["rollover", HOST], "takes no site"), (["revoke"], "which site"), (["dance"], "usage"),
+    ):  # fmt: skip
+        done = run_ringway("cert", *arguments, "-c", path)
+        assert done.returncode == 2 and said in done.stderr, done.stderr
 
 
 BAD_DIRECTORIES = {
