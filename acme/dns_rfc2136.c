@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <ldns/ldns.h>
 
@@ -22,6 +23,11 @@
 #define TSIG_BADSIG 16
 #define TSIG_BADKEY 17
 #define TSIG_BADTIME 18
+
+// In the order of conf_rfc2136.algorithm. These are what ldns can sign with and checks: it knows
+// SHA-384 by a wrong name only ("hmac-shac384.").
+static const char *const algorithms[] = {"hmac-sha256", "hmac-sha512", "hmac-sha1"};
+#define ALGORITHM_COUNT (sizeof algorithms / sizeof algorithms[0])
 
 struct update {
     const struct conf_rfc2136 *conf;
@@ -74,6 +80,9 @@ int acme_dns_rfc2136_check(const struct conf_acme *acme, int stop_fd, const char
 
 // --- the key ----------------------------------------------------------------------------------
 
+static int algorithm_check(const struct conf_rfc2136 *conf, const char *text,
+                           struct acme_error *error);
+
 // Base64 alone, or what tsig-keygen(8) writes: key "NAME" { algorithm …; secret "BASE64"; };
 static int secret_read(struct update *update, struct acme_error *error) {
     char *text = acme_storage_read(update->conf->key_file);
@@ -87,13 +96,37 @@ static int secret_read(struct update *update, struct acme_error *error) {
     bool good = size > 0 && size < SECRET_BYTES && size % 4 == 0 && (word || !from[size + rest]);
     if (good)
         memcpy(update->secret, from, size);
+    int result = good ? algorithm_check(update->conf, word ? text : "", error)
+                      : acme_error_set(error, ACME_TROUBLE_LOCAL, -EINVAL,
+                                       "%s holds no TSIG key; make one with tsig-keygen, or put "
+                                       "its secret there in base64",
+                                       update->conf->key_file);
     explicit_bzero(text, strlen(text));
     free(text);
-    return good ? 0
-                : acme_error_set(error, ACME_TROUBLE_LOCAL, -EINVAL,
-                                 "%s holds no TSIG key; make one with tsig-keygen, or put its "
-                                 "secret there in base64",
-                                 update->conf->key_file);
+    return result;
+}
+
+// What the file says, if it does, must be what is configured: the name server would answer BADKEY.
+static int algorithm_check(const struct conf_rfc2136 *conf, const char *text,
+                           struct acme_error *error) {
+    const char *word = strstr(text, "algorithm"), *wanted = algorithms[conf->algorithm];
+    char named[32] = "";
+    if (word) {
+        word += strlen("algorithm");
+        sscanf(word + strspn(word, " \t\r\n\""), "%31[a-zA-Z0-9-]", named);
+    }
+    if (!named[0] || strcasecmp(named, wanted) == 0)
+        return 0;
+    acme_error_set(error, ACME_TROUBLE_LOCAL, -EINVAL,
+                   "the TSIG key in %s is for %s, and acme.rfc2136.algorithm is %s", conf->key_file,
+                   named, wanted);
+    for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+        if (strcasecmp(named, algorithms[i]) == 0) {
+            acme_error_advise(error, "set algorithm to %s", algorithms[i]);
+            return -EINVAL;
+        }
+    acme_error_advise(error, "make another key with tsig-keygen -a hmac-sha256");
+    return -EINVAL;
 }
 
 // --- the message ------------------------------------------------------------------------------
@@ -119,15 +152,16 @@ static ldns_rr_list *changes_make(enum acme_dns_change change,
 }
 
 static ldns_pkt *message_make(const struct update *update, const ldns_rr_list *changes) {
-    static const char *const algorithms[] = {"hmac-sha256.", "hmac-sha512.", "hmac-sha1."};
+    char algorithm[32];
     ldns_rdf *zone = ldns_rdf_new_frm_str(LDNS_RDF_TYPE_DNAME, update->zone);
     ldns_pkt *message =
         zone ? ldns_update_pkt_new(zone, LDNS_RR_CLASS_IN, NULL, changes, NULL) : NULL;
     if (!message)
         return NULL;
     ldns_pkt_set_random_id(message);
-    if (ldns_pkt_tsig_sign(message, update->conf->key_name, update->secret, FUDGE_S,
-                           algorithms[update->conf->algorithm], NULL) == LDNS_STATUS_OK)
+    snprintf(algorithm, sizeof algorithm, "%s.", algorithms[update->conf->algorithm]);
+    if (ldns_pkt_tsig_sign(message, update->conf->key_name, update->secret, FUDGE_S, algorithm,
+                           NULL) == LDNS_STATUS_OK)
         return message;
     ldns_pkt_free(message);
     return NULL;

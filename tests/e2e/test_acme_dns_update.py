@@ -4,12 +4,14 @@
 import base64
 import contextlib
 import itertools
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from acme_gateway import HOST, acme_gateway, is_real, listed, renew, served, site
+from gateway import run_ringway
 from name_server import NameServer
 from processes import SANITIZER, wait_until
 
@@ -167,6 +169,39 @@ def test_a_bad_key_file_is_said(gateway, pebble, name_servers, state):
     server = pebble(dns_server=names.address)
     gate = updating(gateway, server, state, {HOST: site("dns-01")}, names.acme(), names)
     gate.wait_log("no certificate: .*tsig.key holds no TSIG key; make one with tsig-keygen")
+
+
+@pytest.mark.parametrize("named, advice", [
+    ("hmac-sha512", "set algorithm to hmac-sha512"),
+    ("hmac-sha384", "make another key with tsig-keygen -a hmac-sha256"),
+])  # fmt: skip
+def test_a_key_file_for_another_algorithm_is_said(
+    gateway, pebble, name_servers, state, named, advice
+):
+    """Before anybody is asked; hmac-sha384 is one that we cannot sign with."""
+    names = name_servers()
+    names.key_file.write_text(
+        f'key "ringway" {{\n\talgorithm {named};\n\tsecret "{names.secret}";\n}};\n'
+    )
+    server = pebble(dns_server=names.address)
+    gate = updating(gateway, server, state, {HOST: site("dns-01")}, names.acme(), names)
+    said = gate.wait_log("no certificate: .*Next attempt at").string
+    assert f"tsig.key is for {named}, and acme.rfc2136.algorithm is hmac-sha256; {advice}" in said
+    assert names.secret not in gate.log
+
+
+def test_an_algorithm_that_is_not_there_is_said(tmp_path):
+    path = tmp_path / "ringway.yaml"
+    (tmp_path / "tsig.key").write_text("c2VjcmV0c2VjcmV0")
+    path.write_text(json.dumps({
+        "listen": [{"address": "127.0.0.1:1", "tls": True}], "sites": {HOST: site("dns-01")},
+        "acme": {"agree_tos": True, "rfc2136": {
+            "server": "127.0.0.1:53", "key_name": "ringway", "key_file": "tsig.key",
+            "algorithm": "hmac-sha384"}},
+    }))  # fmt: skip
+    done = run_ringway("check", "-c", path)
+    assert done.returncode == 1
+    assert 'found "hmac-sha384"; expected one of hmac-sha256, hmac-sha512, hmac-sha1' in done.stderr
 
 
 def test_renewal_and_what_is_listed(gateway, pebble, name_servers, state):
