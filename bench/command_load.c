@@ -206,6 +206,10 @@ static void help(void) {
            "Puts load on a WebSocket server at ws:// or wss://. One that echoes has every echo\n"
            "checked; for others there are --message and --answer.\n\n");
     options_help(stdout, rows);
+    printf("\nExamples; ringway-bench(1) tells more:\n"
+           "  ringway-bench load wss://host/path -c 1000 -s 512 -d 30s\n"
+           "  ringway-bench load wss://host/path -c 1000 --rate 5000 --json result.json\n"
+           "  ringway-bench load wss://host/rpc --message request.json --text --answer any\n");
 }
 
 static int usage_error(const char *why) {
@@ -380,7 +384,9 @@ static bool settings_fill(struct load_settings *settings, struct load_arguments 
         return false;
     if (!arguments->dial || target_dial(target, arguments->dial))
         return true;
-    snprintf(why, why_size, "--connect %s: must be HOST or HOST:PORT", arguments->dial);
+    snprintf(why, why_size,
+             "--connect %s: must be HOST or HOST:PORT; an IPv6 address stands in brackets: [::1]",
+             arguments->dial);
     return false;
 }
 
