@@ -144,6 +144,15 @@ def test_echo_closes_on_an_unmasked_frame(bench_echo):
     asyncio.run(scenario())
 
 
+def test_a_sink_answers_nothing_but_pings_and_close(bench_echo, client):
+    wire = client(bench_echo.port)
+    open_websocket(wire, "/any/sink?a=b")
+    wire.send(frame(BINARY, b"x" * 70000, masked=True) + frame(PING, b"?", masked=True))
+    assert wire.read_frame() == (0x80 | PONG, b"?")
+    wire.send(frame(CLOSE, b"\x03\xe8", masked=True))
+    assert wire.read_frame() == (0x80 | CLOSE, b"\x03\xe8")
+
+
 def relay_to(address):
     server = Process([BENCH, "serve", "--listen", "127.0.0.1:0", "--relay", address])
     server.port = int(server.wait_line(r"relay on 127\.0\.0\.1:(\d+)")[1])
