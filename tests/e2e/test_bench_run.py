@@ -26,7 +26,7 @@ pytestmark = [
 
 # A gateway that listens at the ports of its configuration and dies of the first client.
 DYING = """#!%s
-import re, select, socket, sys
+import os, re, select, socket, sys
 if "-v" in sys.argv:
     sys.exit(print("dying 1.0"))
 text = open(sys.argv[-1]).read()
@@ -38,9 +38,18 @@ while True:
 """ % sys.executable
 
 
-def command(folder, *options, cell=CELL, nginx=PEERS / "nginx", haproxy=PEERS / "haproxy"):
+# Says on which cores it was started, and becomes the program.
+NOTING = """#!/bin/sh
+case "$*" in *--relay*) what=relay ;; *) what=$1 ;; esac
+echo "$what on $(taskset -pc $$ | sed 's/.*: //')" >> '%s'
+exec '%s' "$@"
+"""
+
+
+def command(folder, *options, cell=CELL, nginx=PEERS / "nginx", haproxy=PEERS / "haproxy",
+            ringway=PROGRAM, bench=BENCH):
     return [sys.executable, ROOT / "bench" / "run", "--only", cell, "--seconds", "0.5", "--out",
-            folder, "--ringway", PROGRAM, "--bench", BENCH, "--nginx", nginx, "--haproxy", haproxy,
+            folder, "--ringway", ringway, "--bench", bench, "--nginx", nginx, "--haproxy", haproxy,
             *options]
 
 
@@ -102,6 +111,25 @@ def test_a_gateway_that_dies_loses_its_cell_only(tmp_path, dying):
     assert cell["failed"]["haproxy-tuned"] == "ended with status 1: out of luck"
     assert [list(each) for each in cell["rounds"]] == [["ringway", "bare relay"]] * 2, cell["failed"]
     assert f"FAILED: {CELL}, haproxy-tuned: ended" in (tmp_path / "report.md").read_text()
+
+
+def test_the_gateway_has_one_core_and_load_and_backend_the_other(tmp_path, dying):
+    def noting(program):
+        path = tmp_path / program.name
+        path.write_text(NOTING % (tmp_path / "cores", program))
+        path.chmod(0o755)
+        return path
+
+    dying.write_text(dying.read_text().replace('"out of luck"', "str(os.sched_getaffinity(0))"))
+    subprocess.run(command(tmp_path, "--rounds", "1", "--quick", nginx=FALSE, haproxy=dying,
+                           ringway=noting(PROGRAM), bench=noting(BENCH)),
+                   capture_output=True, timeout=6 * PATIENCE_S)
+    [cell] = report_of(tmp_path)["cells"]
+    assert cell["failed"]["haproxy-tuned"] == "ended with status 1: {0}"
+    assert cell["rounds"][0]["ringway"]["us_per_message"] > 0
+    noted = set((tmp_path / "cores").read_text().splitlines())
+    assert {"run on 0", "relay on 0", "serve on 1", "load on 1"} == {
+        line for line in noted if not line.startswith("version")}
 
 
 def test_an_interrupted_run_writes_what_it_has(tmp_path, dying):
