@@ -17,6 +17,8 @@
 #define COMMAND_BYTES_MAX 512
 // What a client gets to say its line and take the answer.
 #define CLIENT_MS 10000
+// How long accepting rests when there is no descriptor or memory for a client.
+#define PAUSE_MS 64
 
 // One client, from its line to the end of the answer.
 struct client {
@@ -124,13 +126,23 @@ static void client_begin(struct control_server *server, int fd) {
     leg_resume(leg);
 }
 
+static void accept_resume(struct timer *timer) {
+    struct control_server *server = container_of(timer, struct control_server, accept_timer);
+    ring_accept(server->worker->ring, &server->accept, server->fd);
+}
+
 static void control_accepted(struct op *op, int result, uint8_t *buffer) {
     (void)buffer;
     struct control_server *server = container_of(op, struct control_server, accept);
     if (result >= 0)
         client_begin(server, result);
-    if (!op->submitted && server->fd >= 0 && result != -ECANCELED)
+    if (op->submitted || server->fd < 0)
+        return;
+    if (result >= 0)
         ring_accept(server->worker->ring, op, server->fd);
+    else
+        timer_set(&server->worker->timers, &server->accept_timer,
+                  server->worker->now_ms + PAUSE_MS);
 }
 
 void control_open(struct control_server *server, struct worker *worker, const char *config_path,
@@ -153,12 +165,14 @@ void control_open(struct control_server *server, struct worker *worker, const ch
     }
     server->fd = fd;
     server->accept.done = control_accepted;
+    server->accept_timer.fired = accept_resume;
     ring_accept(worker->ring, &server->accept, fd);
 }
 
 void control_close(struct control_server *server) {
     if (server->fd < 0)
         return;
+    timer_clear(&server->worker->timers, &server->accept_timer);
     close(server->fd); // the accept ends with the ring
     server->fd = -1;
 }

@@ -20,7 +20,8 @@ struct control_server {
     control_command *command;
     void *context;
     struct op accept;
-    int fd; // -1: not listening
+    struct timer accept_timer; // set while accepting rests
+    int fd;                    // -1: not listening
 };
 
 // Listens for commands to the gateway that runs `config_path` (NULL: none can come). A failure is

@@ -2,8 +2,10 @@
 """At the limits of descriptors and connections: waiting or a clear refusal, and nothing lost."""
 
 import contextlib
+import os
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,32 @@ def test_paused_accepting_burns_no_cpu(gateways):
     assert gate.process.mark() - lines < 30, "nor does it fill the log"
     for wire in wires:
         wire.close()
+
+
+def control_sockets(gate):
+    """How many sockets have the name of the gateway's control socket."""
+    opened = Path(f"/proc/{gate.process.pid}/fd").iterdir()
+    inodes = {target[8:-1] for fd in opened if (target := os.readlink(fd)).startswith("socket:")}
+    lines = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()]
+    named = [(line[6], line[7]) for line in lines if len(line) > 7]
+    name = next(name for inode, name in named if inode in inodes)
+    return sum(name == other for _, other in named)
+
+
+def test_commands_that_wait_for_a_descriptor_burn_no_cpu(gateways):
+    gate = gateways(sites=PONG, workers=1)
+    gate.start(wrapper=["prlimit", "--nofile=64:64"])
+    wires = [connect(gate.plain_port) for _ in range(100)]
+    gate.wait_log(r"(?i)descriptor|EMFILE|too many open files|accept")
+    listens = control_sockets(gate)
+    waiting = Process([PROGRAM, "status", "-c", gate.path])
+    wait_until(lambda: control_sockets(gate) > listens, "the command has connected")
+    used = gate.process.cpu_s()
+    time.sleep(1)  # the window that is measured
+    assert gate.process.cpu_s() - used < 0.3
+    for wire in wires:
+        wire.close()
+    assert waiting.wait() == 0
 
 
 def test_no_descriptor_for_a_backend(gateways, backend):
