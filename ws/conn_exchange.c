@@ -305,6 +305,8 @@ void exchange_timed_out(struct conn *conn) {
     if (exchange->response_headed) {
         conn_log(conn, LOG_INFO, "no byte moved for the idle timeout");
         conn_end(conn);
+    } else if (!exchange->request_done && leg_is_backlogged(conn->upstream)) {
+        refuse(conn, 504, "the upstream took no more of the request body");
     } else if (!exchange->request_done) {
         refuse(conn, 408, "the request body took too long");
     } else {

@@ -280,6 +280,28 @@ def test_http_1_0_client_gets_no_chunks(gateway, pages, client):
     assert wire.end == "fin"
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_upload_that_stalls_is_the_fault_of_who_stalls(gateway, backend, client, taken):
+    """Browsers send a request that got 408 again; a backend's fault must not be one."""
+    asked = threading.Event()
+
+    def script(wire):
+        wire.read_head()
+        if taken:
+            wire.read_to_end()
+        else:
+            asked.wait(PATIENCE_S)
+
+    gate = gateway(backend(script, keep_all=False), timeouts={"idle": "1s"})
+    wire = client(gate.plain_port)
+    size = 1000 if taken else 64 * 1024 * 1024
+    wire.send(request("POST", "/", fields=[f"Content-Length: {size + 1}"]))
+    with contextlib.suppress(OSError):  # the rest of what nobody takes
+        wire.send(b"x" * size)
+    assert wire.read_response().status == (408 if taken else 504)
+    asked.set()
+
+
 def test_idle_client_is_closed_at_its_time(gateway, pages, dial):
     gate = gateway(pages, timeouts={"keep_alive": "1s"})
     wire = dial(gate)
