@@ -101,12 +101,12 @@ def cpu(report):
                        key=lambda cell: (cell["scheme"], cell["size"], cell["connections"])):
         if cell["kind"] == "bulk":
             large.append((cell["name"], by_gateway(cell)))
-        elif cell["size"] <= 4096:
-            small.append((cell["name"], by_gateway(cell)))
-        else:
+        elif cell["size"] > 4096:
             large.append((cell["name"], by_gateway(cell, 1e3 / cell["size"])))
+        elif cell["connections"] > 1:  # a message of one alone costs five times as much
+            small.append((cell["name"], by_gateway(cell)))
     return panels(1000, 430, [
-        bars("small", "CPU for each relayed message", "µs", small),
+        bars("small", "CPU for each relayed message, 64 connections and more", "µs", small),
         bars("large", "CPU for each GB relayed", "s", large)])
 
 
@@ -141,7 +141,7 @@ def ratios(report):
         rows.append([f"{cell['name']}  ({cell['better']})", place, ratio["median"], ratio["min"],
                      ratio["max"]])
         aim = aims.get(cell["name"])
-        if aim and aim.against == "better":
+        if aim and aim.against and best(cell, aim.against) == cell["better"]:
             goals.append([aim.at_most, place])
     if not rows:
         return ""
