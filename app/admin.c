@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "app/gateway.h"
@@ -13,12 +14,15 @@
 #include "app/status_page.h"
 #include "core/address.h"
 #include "core/clock.h"
+#include "core/thread.h"
 
 // A request with its head; answers have memory of their own.
 #define REQUEST_BYTES_MAX (16 * 1024)
 // Without a byte moving, and in all.
 #define IDLE_S 10
 #define CLIENT_MS 15000
+// How long the thread rests when there is no descriptor for a client.
+#define PAUSE_US 64000
 
 #define HTML_TYPE "text/html; charset=utf-8"
 #define JSON_TYPE "application/json"
@@ -173,11 +177,38 @@ void admin_sweep(struct admin *admin) {
 
 // --- listeners --------------------------------------------------------------------------------
 
+static bool descriptor_is_left(void) {
+    int fd = eventfd(0, EFD_CLOEXEC);
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+// The thread of an address. The library's own would ask without a pause for a client that no
+// descriptor is left for.
+static void *listener_serve(void *argument) {
+    struct admin_listener *listener = argument;
+    while (!atomic_load(&listener->stopping))
+        if (MHD_run_wait(listener->daemon, -1) != MHD_YES || !descriptor_is_left())
+            usleep(PAUSE_US);
+    return NULL;
+}
+
 static void listener_free(struct admin_listener *listener) {
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon); // closes the socket
+    else
+        close(listener->fd);
     pthread_mutex_destroy(&listener->lock);
     free(listener);
+}
+
+static void listener_end(struct admin_listener *listener) {
+    atomic_store(&listener->stopping, true);
+    shutdown(listener->fd, SHUT_RDWR); // wakes the thread
+    pthread_join(listener->thread, NULL);
+    listener_free(listener);
 }
 
 static struct admin_listener *listener_new(const struct conf_listen *conf, struct gateway *gateway,
@@ -189,24 +220,25 @@ static struct admin_listener *listener_new(const struct conf_listen *conf, struc
     if (!listener)
         abort(); // as where the configuration is read
     listener->gateway = gateway;
+    listener->fd = fd;
     listener->address = conf->address;
     pthread_mutex_init(&listener->lock, NULL);
     for (size_t i = 0; i < ADMIN_CLIENTS_MAX; i++)
         listener->clients[i].fd = -1;
     // clang-format off: one option a line
     listener->daemon = MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, request_arrived, listener,
+        MHD_USE_AUTO | MHD_USE_ITC, 0, NULL, NULL, request_arrived, listener,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CLIENTS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S, MHD_OPTION_NOTIFY_CONNECTION,
         client_changed, listener, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     // clang-format on
-    if (listener->daemon)
+    if (listener->daemon &&
+        thread_start(&listener->thread, "ringway-admin", listener_serve, listener) == 0)
         return listener;
     problems_add(problems, PROBLEM_ERROR, conf->pos,
                  "admin: its thread could not be started: out of memory or threads");
-    close(fd);
     listener_free(listener);
     return NULL;
 }
@@ -247,7 +279,7 @@ int admin_prepare(struct admin *next, const struct admin *current, const struct 
 static void difference_free(const struct admin *of, const struct admin *without) {
     for (size_t i = 0; i < of->count; i++)
         if (!has(without, of->listeners[i]))
-            listener_free(of->listeners[i]);
+            listener_end(of->listeners[i]);
 }
 
 void admin_commit(struct admin *current, struct admin *next) {

@@ -11,6 +11,7 @@
 #define RINGWAY_APP_ADMIN_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "core/config.h"
@@ -31,7 +32,10 @@ struct admin_client {
 struct admin_listener {
     struct gateway *gateway;
     struct sockaddr_storage address;
+    int fd; // the daemon's, once that is there
     struct MHD_Daemon *daemon;
+    pthread_t thread; // runs the daemon
+    atomic_bool stopping;
     pthread_mutex_t lock; // guards the clients
     struct admin_client clients[ADMIN_CLIENTS_MAX];
 };

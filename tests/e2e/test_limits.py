@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import servers
-from processes import PROGRAM, PATIENCE_S, Process, wait_until
+from processes import PROGRAM, PATIENCE_S, Process, free_port, wait_until
 from wire import answering, connect, frame, ok, open_websocket, request
 
 PONG = {"localhost": {"routes": {"/": {"respond": "pong\n"}}}}
@@ -92,6 +92,22 @@ def test_commands_that_wait_for_a_descriptor_burn_no_cpu(gateways):
     for wire in wires:
         wire.close()
     assert waiting.wait() == 0
+
+
+def test_probe_that_waits_for_a_descriptor_burns_no_cpu(gateways):
+    port = free_port()
+    gate = gateways(sites=PONG, workers=1, admin={"listen": f"127.0.0.1:{port}"})
+    gate.start(wrapper=["prlimit", "--nofile=64:64"])
+    wires = [connect(gate.plain_port) for _ in range(100)]
+    gate.wait_log(r"(?i)descriptor|EMFILE|too many open files|accept")
+    with connect(port) as probe:
+        probe.send(request(target="/healthz"))
+        used = gate.process.cpu_s()
+        time.sleep(1)  # the window that is measured
+        assert gate.process.cpu_s() - used < 0.3
+        for wire in wires:
+            wire.close()
+        assert probe.read_response().status == 200
 
 
 def test_no_descriptor_for_a_backend(gateways, backend):
