@@ -71,17 +71,37 @@ static bool is_wanted(const struct cert_options *options, const struct conf_site
     return options->name_count == 0 && site->managed_count > 0;
 }
 
+static const struct conf_site *site_find(const struct config *config, const char *name) {
+    for (size_t i = 0; i < config->site_count; i++)
+        if (strcmp(name, config->sites[i].name) == 0 && config->sites[i].managed_count > 0)
+            return &config->sites[i];
+    return NULL;
+}
+
+// The site in whose certificate a name is; NULL: none.
+static const struct conf_site *site_with(const struct config *config, const char *name) {
+    for (size_t i = 0; i < config->site_count; i++) {
+        const struct conf_site *site = &config->sites[i];
+        for (size_t j = 0; site->managed_count > 0 && j < site->acme_host_count; j++)
+            if (strcmp(name, site->acme_hosts[j]) == 0)
+                return site;
+    }
+    return NULL;
+}
+
 // False after saying which of the names is no site with a certificate by ACME.
 static bool names_check(const struct cert_options *options, const struct config *config) {
     for (int i = 0; i < options->name_count; i++) {
-        bool known = false;
-        for (size_t j = 0; j < config->site_count; j++)
-            known |= strcmp(options->names[i], config->sites[j].name) == 0 &&
-                     config->sites[j].managed_count > 0;
-        if (known)
+        const char *name = options->names[i];
+        if (site_find(config, name))
             continue;
-        fprintf(stderr, "ringway: no site '%s' gets its certificate by ACME in %s\n",
-                options->names[i], options->config_path);
+        const struct conf_site *site = site_with(config, name);
+        if (site)
+            fprintf(stderr, "ringway: '%s' is in the certificate of the site '%s': name that\n",
+                    name, site->name);
+        else
+            fprintf(stderr, "ringway: no site '%s' gets its certificate by ACME in %s\n", name,
+                    options->config_path);
         return false;
     }
     return true;

@@ -3,8 +3,10 @@
 here, and a gateway must have ended well: exit code 0 and no sanitizer report."""
 
 import contextlib
+import fcntl
 import itertools
 import resource
+import socket
 
 import pytest
 
@@ -60,6 +62,19 @@ def nothing_left():
     for process in left:
         process.kill()
     assert not left, f"left running: {[process.command for process in left]}"
+
+
+@pytest.fixture
+def usual_ports(tmp_path_factory):
+    """Ports 80 and 443, for one test at a time. Ask for it first: what uses them must end before."""
+    with open(tmp_path_factory.getbasetemp().parent / "usual-ports.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            for port in (80, 443):
+                socket.create_server(("0.0.0.0", port)).close()
+        except OSError:
+            pytest.skip("ports 80 and 443 cannot be opened here")
+        yield 80, 443
 
 
 @pytest.fixture

@@ -38,17 +38,18 @@ class AcmeAuthority:
 
 
 class Pebble(AcmeAuthority):
-    """`http_port` and `tls_port` are where it looks for proofs, instead of 80 and 443; `dns_server`
-    is asked for names, instead of its own."""
+    """`http_port` and `tls_port` are where it looks for proofs, instead of 80 and 443 unless `ports`
+    are given; `dns_server` is asked for names, instead of its own."""
 
     def __init__(
-        self, folder, authority, validity_s=None, environment=None, eab=None, dns_server=None
-    ):
+        self, folder, authority, validity_s=None, environment=None, eab=None, dns_server=None,
+        ports=None,
+    ):  # fmt: skip
         if not shutil.which("pebble") or not shutil.which("pebble-challtestsrv"):
             pytest.skip("the package pebble is missing")
         self.folder, self.authority = folder, authority
         self.port, self.management_port = free_port(), free_port()
-        self.http_port, self.tls_port = free_port(), free_port()
+        self.http_port, self.tls_port = ports or (free_port(), free_port())
         self.dns_port, self.dns_management_port = free_port(), free_port()
         self.dns_server = dns_server or f"127.0.0.1:{self.dns_port}"
         certificate = authority.issue("localhost", "127.0.0.1")

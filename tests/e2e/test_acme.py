@@ -5,6 +5,7 @@ that no connection notices, and trouble of all kinds that is said and survived."
 import asyncio
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -158,6 +159,29 @@ def test_only_what_was_promised_is_answered(gateway, pebble, state, backend):
         assert wire.read_response().body == b"hello"
 
 
+def test_it_is_answered_before_a_redirect(gateway, pebble, state):
+    """Of the site; everything else is sent away."""
+    server = pebble()
+    routes = {"/": {"redirect": "https://elsewhere.example${path}"}}
+    gate = acme_gateway(gateway, server, state, {HOST: site("http-01", routes=routes)})
+    gate.wait_log("new certificate")
+    with connect(server.http_port) as wire:
+        wire.send(request("GET", "/.well-known/acme-challenge/unknown", host=HOST))
+        assert wire.read_response().status == 308
+
+
+def test_it_is_answered_on_the_port_that_redirects(usual_ports, gateways, pebble, state):
+    """Without `listen:` port 80 does nothing else."""
+    server = pebble(ports=usual_ports)
+    gate = gateways(acme=server.acme(state), sites={HOST: site("http-01")})
+    del gate.config["listen"]
+    gate.start()
+    gate.wait_log("new certificate")
+    with connect(80) as wire:
+        wire.send(request("GET", "/.well-known/acme-challenge/unknown", host=HOST))
+        assert wire.read_response().status == 308
+
+
 def test_acme_tls_without_an_order_is_refused(gateway, pebble, state):
     server = pebble()
     gate = acme_gateway(gateway, server, state, {HOST: site()})
@@ -287,13 +311,16 @@ def test_somebody_else_cannot_look():
 
 def test_cert_command_lines(gateway, pebble, state):
     server = pebble()
-    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate = acme_gateway(gateway, server, state, {HOST: site(aliases=["b.example.com"])})
     gate.wait_log("new certificate")
     shown = run_ringway("cert", "show", "-c", gate.path, HOST)
-    assert "names:         a.example.com\n" in shown.stdout and "Pebble" in shown.stdout
+    assert re.search(r"names: .* a\.example\.com", shown.stdout) and "Pebble" in shown.stdout
     assert "PRIVATE" not in shown.stdout
     unknown = run_ringway("cert", "renew", "-c", gate.path, "x.example.com")
     assert unknown.returncode == 1 and "no site 'x.example.com'" in unknown.stderr
+    alias = run_ringway("cert", "show", "-c", gate.path, "b.example.com")
+    assert alias.returncode == 1
+    assert "'b.example.com' is in the certificate of the site 'a.example.com'" in alias.stderr
     assert run_ringway("cert", "-c", gate.path).returncode == 2
     assert run_ringway("cert", "list").returncode == 2
 

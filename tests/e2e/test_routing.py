@@ -338,16 +338,10 @@ def test_name_that_does_not_exist(gateway, named):
     gate.wait_log(r"no-such-host\.invalid")
 
 
-def test_listener_that_redirects_to_https(gateways, tmp_path):
+def test_listener_that_redirects_to_https(usual_ports, gateways):
     """No `listen:` gives ports 80 (redirect) and 443: seen with the ports one may open here."""
     gate = gateways(sites={"localhost": respond("secure")})
     del gate.config["listen"]
-    gate.write()
-    try:
-        for port in (80, 443):
-            socket.create_server(("0.0.0.0", port)).close()
-    except OSError:
-        pytest.skip("ports 80 and 443 cannot be opened here")
     gate.start()
     with connect(80) as wire:
         answer = get(gate, "/x?y=z", wire=wire)
