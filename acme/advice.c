@@ -23,7 +23,7 @@ static bool is_ours(const struct ifaddrs *ours, const struct sockaddr *address) 
 void acme_advise_addresses(struct acme_error *error, const char *name) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *addresses;
     struct ifaddrs *ours;
-    char text[256] = "", one[ADDRESS_TEXT_MAX];
+    char foreign[256] = "", one[ADDRESS_TEXT_MAX];
     size_t size = 0;
     bool here = false;
     if (getaddrinfo(name, NULL, &hints, &addresses) != 0) {
@@ -32,17 +32,19 @@ void acme_advise_addresses(struct acme_error *error, const char *name) {
     }
     if (getifaddrs(&ours) == 0) {
         for (const struct addrinfo *at = addresses; at; at = at->ai_next) {
-            here |= is_ours(ours, at->ai_addr);
+            bool is_here = is_ours(ours, at->ai_addr);
+            here |= is_here;
             address_format(at->ai_addr, one);
-            if (size + strlen(one) + 3 < sizeof text)
-                size += (size_t)snprintf(text + size, sizeof text - size, "%s%s",
+            if (!is_here && size + strlen(one) + 3 < sizeof foreign)
+                size += (size_t)snprintf(foreign + size, sizeof foreign - size, "%s%s",
                                          size > 0 ? ", " : "", one);
         }
-        if (!here)
+        // Of several the authority may go to any; to one of IPv6 first.
+        if (size > 0)
             acme_error_advise(error,
-                              "DNS for %s points to %s, which is no address of this machine: right "
-                              "only if that forwards to here",
-                              name, text);
+                              "DNS for %s %spoints to %s, which is no address of this machine: "
+                              "right only if that forwards to here",
+                              name, here ? "also " : "", foreign);
         freeifaddrs(ours);
     }
     freeaddrinfo(addresses);

@@ -149,6 +149,30 @@ def test_what_to_do_is_said(gateway, pebble, state):
     assert not is_real(server.tls_port)
 
 
+@pytest.mark.parametrize("hosts, expected", [
+    ("192.0.2.7 a.example.com", "DNS for a.example.com points to 192.0.2.7, which is no address of"),
+    ("127.0.0.1 a.example.com\n2001:db8::7 a.example.com",
+     "DNS for a.example.com also points to [2001:db8::7], which is no address of this machine"),
+    ("127.0.0.1 a.example.com", None),
+    ("", "DNS has no address for a.example.com"),
+], ids=["elsewhere", "also elsewhere", "here", "nowhere"])  # fmt: skip
+def test_where_dns_points_is_said(gateways, acme_ca, state, tmp_path, hosts, expected):
+    """In a view of the file system in which /etc/hosts has these lines."""
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode != 0:
+        pytest.skip("unshare: no name spaces for this user")
+    file = tmp_path / "hosts"
+    file.write_text("127.0.0.1 localhost\n" + hosts + "\n")
+    server = acme_ca()
+    keys = dict(listen=server.listen(None), acme=server.acme(state), sites={HOST: site("http-01")})
+    server.http_port = free_port()
+    look = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    gate = gateways(**keys).start(wrapper=[*alone, "sh", "-c", look, file])
+    said = gate.wait_log("no certificate: .*Next attempt at").string
+    assert "the authority comes to port 80" in said
+    assert expected in said if expected else "DNS" not in said
+
+
 def test_only_what_was_promised_is_answered(gateway, pebble, state, backend):
     """The path belongs to the site's own routes otherwise."""
     server = pebble()
