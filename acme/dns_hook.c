@@ -214,6 +214,8 @@ static int run_status(struct run *run, struct acme_error *error) {
     }
     for (int i = 0; i < PIPE_READS && output_read(run) > 0; i++) {
     }
+    while (run->output_size > 0 && strchr(" \t\r\n", run->output[run->output_size - 1]))
+        run->output[--run->output_size] = '\0';
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     const char *how = WIFEXITED(status) ? "exit status" : "signal";

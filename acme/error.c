@@ -1,16 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Texts that are too long are cut; control characters, which a server may have sent, become spaces.
+// Texts that are too long are cut. What a server or a program of the user's has said becomes
+// printable UTF-8: it goes into JSON, too.
 #include "acme/error.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
+// What cannot be shown becomes a space, what is no character a question mark.
 static void clean(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = ' ';
+    struct str rest = str_from(text);
+    char *to = text;
+    while (rest.len > 0) {
+        uint32_t code;
+        size_t size = utf8_decode(rest, &code);
+        if (size > 0 && utf8_is_printable(code)) {
+            memmove(to, rest.ptr, size);
+            to += size;
+        } else {
+            *to++ = size > 0 ? ' ' : '?';
+        }
+        rest = str_skip(rest, size > 0 ? size : 1);
+    }
+    *to = '\0';
 }
 
 int acme_error_set(struct acme_error *error, enum acme_trouble trouble, int result,

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "core/utf8.h"
+
 #define ELLIPSIS "\u2026"
 #define REPLACEMENT "\uFFFD"
 
@@ -59,8 +61,6 @@ void line_add_escaped(struct line *line, struct str s, enum line_escape escape, 
     }
 }
 
-static size_t utf8_decode(struct str s, uint32_t *code);
-static bool is_printable(uint32_t code);
 static void unprintable_escape(struct str character, uint32_t code, enum line_escape escape,
                                struct line *piece);
 
@@ -78,45 +78,11 @@ static size_t character_escape(struct str s, enum line_escape escape, struct lin
     struct str character = {s.ptr, size_bytes};
     if (code == '\\' || (code == '"' && escape != LINE_ESCAPE_TEXT))
         line_printf(piece, "\\%c", (char)code);
-    else if (is_printable(code))
+    else if (utf8_is_printable(code))
         line_add(piece, character);
     else
         unprintable_escape(character, code, escape, piece);
     return size_bytes;
-}
-
-// Decodes the well-formed character at the front (RFC 3629 §4: no overlong forms, no surrogates).
-// Returns its size, or 0 when there is none.
-static size_t utf8_decode(struct str s, uint32_t *code) {
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned char first = (unsigned char)s.ptr[0];
-    if (first < 0x80) {
-        *code = first;
-        return 1;
-    }
-    size_t size_bytes = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || s.len < size_bytes)
-        return 0;
-    uint32_t value = first & (0xFFu >> (size_bytes + 1));
-    for (size_t i = 1; i < size_bytes; i++) {
-        unsigned char next = (unsigned char)s.ptr[i];
-        if ((next & 0xC0) != 0x80)
-            return 0;
-        value = (value << 6) | (next & 0x3F);
-    }
-    if (value < smallest[size_bytes] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
-        return 0;
-    *code = value;
-    return size_bytes;
-}
-
-// Controls would break lines and drive terminals; line separators and bidirectional overrides
-// (Unicode TR 36 §2.5) make a line show something it does not say.
-static bool is_printable(uint32_t code) {
-    bool control = code < 0x20 || (code >= 0x7F && code < 0xA0);
-    bool separator_or_override = code >= 0x2028 && code <= 0x202E;
-    bool isolate = code >= 0x2066 && code <= 0x2069;
-    return !control && !separator_or_override && !isolate;
 }
 
 static void unprintable_escape(struct str character, uint32_t code, enum line_escape escape,

@@ -129,7 +129,9 @@ BAD_HOOKS = {
     "kills itself": ("#!/bin/sh\nkill -9 $$\n", "ended with signal 9"),
     "hangs": ("#!/bin/sh\necho begun\nsleep 1000\n", "was not done after 1 s and has been killed"),
     "has no interpreter": ("#!/no/such/program\n", "No such file or directory"),
-    "talks too much": ("#!/bin/sh\nyes | head -c 10000000\necho the end; exit 1\n", "the end"),
+    "talks Latin-1": ("#!/bin/sh\nprintf 'caf\\351 \\377 ferm\\303\\251 \\302\\233 \\033[31m\\n'; exit 1\n",
+                      "said: caf? ? fermé    [31m"),
+    "talks too much": ("#!/bin/sh\nyes é | head -c 10000000\necho the end; exit 1\n", "the end"),
 }  # fmt: skip
 
 
