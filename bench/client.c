@@ -49,6 +49,8 @@ static const char *const waits_for[] = {
     [PART_RECEIVER] = "waiting for a message", [PART_PEER] = "waiting to send",
 };
 
+enum { PATH_MAX_BYTES = TARGET_PATH_NUMBERED_MAX + SIZE_MIX_TEXT_MAX + 64 };
+
 enum { CALLS_PER_TURN = 8 }; // reads or writes; then the other clients have their turn
 
 static void progress(struct client *client) {
@@ -140,14 +142,13 @@ static void handshake(struct client *client) {
 }
 
 // The target's path; a source is also told which messages this client waits for.
-static void path_make(const struct client *client, char *out, size_t size) {
+static void path_make(const struct client *client, char out[PATH_MAX_BYTES]) {
     const struct client_setup *setup = client->setup;
-    const char *path = setup->target->path;
+    target_path_write(setup->target, client->index, out);
+    size_t n = strlen(out);
     if (setup->dialog.part == PART_RECEIVER)
-        snprintf(out, size, "%s%csize=%s&connection=%u", path, strchr(path, '?') ? '&' : '?',
-                 setup->dialog.sizes->text, (unsigned)client->index);
-    else
-        snprintf(out, size, "%s", path);
+        snprintf(out + n, PATH_MAX_BYTES - n, "%csize=%s&connection=%u",
+                 strchr(out, '?') ? '&' : '?', setup->dialog.sizes->text, (unsigned)client->index);
 }
 
 static void upgrade(struct client *client) {
@@ -160,8 +161,8 @@ static void upgrade(struct client *client) {
     }
     uint64_t words[2] = {random_next(&setup->random), random_next(&setup->random)};
     upgrade_key_make(client->key, (const uint8_t *)words);
-    char path[TARGET_PATH_MAX + SIZE_MIX_TEXT_MAX + 64];
-    path_make(client, path, sizeof path);
+    char path[PATH_MAX_BYTES];
+    path_make(client, path);
     size_t n = upgrade_request_write((char *)setup->write_buffer, CHANNEL_WRITE_MAX,
                                      setup->target->authority, path, client->key, setup->fields);
     write_bytes(client, n);

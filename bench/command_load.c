@@ -204,7 +204,8 @@ static const struct option_row rows[] = {
 static void help(void) {
     printf("ringway-bench load URL [OPTION...]\n\n"
            "Puts load on a WebSocket server at ws:// or wss://. One that echoes has every echo\n"
-           "checked; for others there are --message and --answer.\n\n");
+           "checked; for others there are --message and --answer. {n} in the URL's path is the\n"
+           "number of the client.\n\n");
     options_help(stdout, rows);
     printf("\nExamples; ringway-bench(1) tells more:\n"
            "  ringway-bench load wss://host/path -c 1000 -s 512 -d 30s\n"

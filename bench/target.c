@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -164,6 +165,17 @@ bool target_resolve(struct target *target, char *why, size_t why_size) {
     address_choose(target, all);
     freeaddrinfo(all);
     return true;
+}
+
+void target_path_write(const struct target *target, uint32_t number,
+                       char out[TARGET_PATH_NUMBERED_MAX]) {
+    const char *rest = target->path;
+    const char *mark;
+    while ((mark = strstr(rest, TARGET_NUMBER))) {
+        out += sprintf(out, "%.*s%" PRIu32, (int)(mark - rest), rest, number);
+        rest = mark + strlen(TARGET_NUMBER);
+    }
+    strcpy(out, rest);
 }
 
 void target_format(const struct target *target, char *out, size_t size) {

@@ -11,6 +11,9 @@
 
 #define TARGET_HOST_MAX 256
 #define TARGET_PATH_MAX 2048
+#define TARGET_NUMBER "{n}" // in a path: the client's number; no URL has a brace of its own
+// Room for any path with numbers in it: ten digits for every three characters.
+#define TARGET_PATH_NUMBERED_MAX (TARGET_PATH_MAX / 3 * 10 + 3)
 
 enum target_security { TARGET_PLAIN, TARGET_TLS };
 
@@ -35,6 +38,11 @@ bool target_dial(struct target *target, const char *text);
 // Looks the host up. Of several addresses it takes the first that accepts a connection, which costs
 // the server one that says nothing. Blocking. False with a sentence in `why`.
 bool target_resolve(struct target *target, char *why, size_t why_size);
+
+// Writes the path that the client `number` asks for, terminated: the number stands for each
+// TARGET_NUMBER.
+void target_path_write(const struct target *target, uint32_t number,
+                       char out[TARGET_PATH_NUMBERED_MAX]);
 
 // Writes the URL again, terminated.
 void target_format(const struct target *target, char *out, size_t size);

@@ -570,6 +570,14 @@ def test_path_query_and_subprotocol_arrive(plain_echo):
         assert (report["path"], report["subprotocol"]) == ("/a/%20b?c=d&e", "chat.v1")
 
 
+def test_each_client_may_ask_for_a_path_of_its_own(plain_echo):
+    since = len(plain_echo.lines)
+    code, result = load(f"ws://{plain_echo.address}/rooms/{{n}}?user=u{{n}}", "-t", "2")
+    assert code == 0 and result["target"].endswith("/rooms/{n}?user=u{n}"), result
+    paths = {report["path"] for report in plain_echo.reported(4, since)}
+    assert paths == {f"/rooms/{number}?user=u{number}" for number in range(4)}
+
+
 def test_fields_are_added_to_the_request(backend):
     heads = []
 

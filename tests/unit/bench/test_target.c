@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 START_TEST(urls_are_taken_apart) {
     static const struct {
@@ -30,6 +31,31 @@ START_TEST(urls_are_taken_apart) {
         ck_assert_str_eq(target.path, cases[i].path);
         ck_assert_uint_eq(target.port, cases[i].port);
     }
+}
+END_TEST
+
+START_TEST(a_path_may_have_the_number_of_the_client) {
+    static const struct {
+        const char *url, *path;
+    } cases[] = {
+        {"ws://a/x?y={n", "/x?y={n"},
+        {"ws://a/{n}", "/4294967295"},
+        {"ws://a/u/{n}?room={n}{n}&z", "/u/4294967295?room=42949672954294967295&z"},
+    };
+    struct target target;
+    char why[200], path[TARGET_PATH_NUMBERED_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert(target_parse(&target, cases[i].url, why, sizeof why));
+        target_path_write(&target, UINT32_MAX, path);
+        ck_assert_str_eq(path, cases[i].path);
+    }
+    char url[TARGET_PATH_MAX + 16] = "ws://a/";
+    while (strlen(url) < sizeof "ws://a" - 1 + TARGET_PATH_MAX - 1 - 3)
+        strcat(url, TARGET_NUMBER);
+    ck_assert_msg(target_parse(&target, url, why, sizeof why), "%s", why);
+    target_path_write(&target, UINT32_MAX, path);
+    ck_assert_uint_eq(strlen(path), 1 + (strlen(target.path) - 1) / 3 * 10);
+    ck_assert_uint_le(strlen(path) + 1, sizeof path);
 }
 END_TEST
 
@@ -67,6 +93,7 @@ int main(void) {
     Suite *suite = suite_create("target");
     TCase *tests = tcase_create("target");
     tcase_add_test(tests, urls_are_taken_apart);
+    tcase_add_test(tests, a_path_may_have_the_number_of_the_client);
     tcase_add_test(tests, what_is_no_target_is_refused);
     tcase_add_test(tests, loopback_and_literals_are_told);
     suite_add_tcase(suite, tests);
