@@ -83,7 +83,7 @@ static const struct option_row rows[] = {
      .help = "what the server does with a message:\n"
              "echo: sends it back, which is verified (default)\n"
              "any: answers with one message, whatever it says\n"
-             "none: nothing that is waited for (open-loop and hold)"},
+             "none: nothing that is waited for (not with ping-pong)"},
     {.name = "text",
      .kind = OPTION_FLAG,
      .offset = AT(is_text),
@@ -274,8 +274,8 @@ static const char *message_refusal(const struct load_arguments *arguments) {
         return "--size does not go with --message, which has its own";
     if (arguments->message_path && !is_for_any_server(mode) && mode != LOAD_UPLOAD)
         return "--message goes with --mode ping-pong, open-loop, hold and upload only";
-    if (arguments->answer != ANSWER_ECHO && !is_for_any_server(mode))
-        return "--answer goes with --mode ping-pong, open-loop and hold only";
+    if (arguments->answer != ANSWER_ECHO && !is_for_any_server(mode) && mode != LOAD_STORM)
+        return "--answer goes with --mode ping-pong, open-loop, hold and storm only";
     if (arguments->answer == ANSWER_NONE && mode == LOAD_PING_PONG)
         return "--answer none goes with --rate or --mode hold only: ping-pong waits for answers";
     return NULL;

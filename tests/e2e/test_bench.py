@@ -545,6 +545,12 @@ def test_an_echo_of_a_message_of_ones_own_is_verified(bench_echo, backend, tmp_p
     assert code == 0 and result["sent"] > 100 and result["sent_bytes"] == 0, result
 
 
+def test_a_storm_on_a_server_that_speaks_first(talker):
+    code, result = load(f"ws://{talker.address}/", "-m", "storm", "--answer", "none")
+    assert code == 0 and result["upgrades"] > 0 and result["failures"] == {}, result
+    assert result["received_bytes"] > 0, "greetings"
+
+
 def test_an_answer_that_does_not_come_is_told(backend):
     code, result = load(f"ws://{backend(echo_nothing).address}/", "--answer", "any")
     assert code == 1 and result["unanswered"] == 4, result
