@@ -17,7 +17,9 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import peers
 import pytest
@@ -29,6 +31,7 @@ from wire import (BINARY, CLOSE, PING, PONG, accept_of, close_frame, field_of, f
                   open_websocket, switch_protocols)
 
 BENCH = PROGRAM.with_name("ringway-bench")
+HERE = Path(__file__).resolve().parent
 
 pytestmark = pytest.mark.skipif(not BENCH.exists(), reason=f"{BENCH} is not built")
 
@@ -981,6 +984,14 @@ def test_too_few_files_are_told_before_the_run(bench_echo):
                           preexec_fn=allow_few_files, timeout=PATIENCE_S)
     assert done.returncode == 0 and "80 connections of 80" in done.stdout
     assert "its cores busy 0.0" not in done.stdout  # /proc/stat could be opened
+
+
+@pytest.mark.parametrize("verb", [["load", "ws://127.0.0.1:1/"], ["serve", "-l", "127.0.0.1:0"]])
+def test_a_container_that_forbids_io_uring_is_told(verb):
+    done = subprocess.run([sys.executable, HERE / "without_io_uring.py", "EPERM", BENCH, *verb],
+                          capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.count("\n") == 1 and "seccomp profile" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["load", "ws://127.0.0.1:1/", "-c", "3", "--help"],
