@@ -335,7 +335,7 @@ static int socket_send(struct channel *channel, const void *bytes, size_t n) {
     ssize_t sent = 0;
     if (!channel_is_backlogged(channel)) {
         struct iovec part = {(void *)bytes, n};
-        sent = ring_send_now(worker->ring, channel->fd, &part, 1);
+        sent = ring_send_now(worker->ring, channel->fd, &part, 1, RING_LAST);
         if (sent < 0 && sent != -EAGAIN)
             return (int)sent;
         if (sent < 0)
@@ -380,7 +380,7 @@ int channel_flush(struct channel *channel) {
     while (channel_is_backlogged(channel)) {
         struct iovec parts[FLUSH_PARTS];
         int count = chain_parts(&channel->out, parts, FLUSH_PARTS);
-        ssize_t sent = ring_send_now(worker->ring, channel->fd, parts, count);
+        ssize_t sent = ring_send_now(worker->ring, channel->fd, parts, count, RING_LAST);
         if (sent == -EAGAIN)
             return 0;
         if (sent < 0)

@@ -444,7 +444,7 @@ static void send_output(struct echo_conn *conn, const struct output *output) {
     ssize_t sent = 0;
     if (chain_is_empty(&conn->out)) {
         struct iovec part = {output->bytes, output->n};
-        sent = ring_send_now(worker->ring, conn->fd, &part, 1);
+        sent = ring_send_now(worker->ring, conn->fd, &part, 1, RING_LAST);
         if (sent == (ssize_t)output->n)
             return;
     }
@@ -471,7 +471,7 @@ static void tx_done(struct op *op, int result, uint8_t *buffer) {
     while (sent >= 0 && !chain_is_empty(&conn->out)) {
         struct iovec parts[FLUSH_PARTS];
         int count = chain_parts(&conn->out, parts, FLUSH_PARTS);
-        sent = ring_send_now(worker->ring, conn->fd, parts, count);
+        sent = ring_send_now(worker->ring, conn->fd, parts, count, RING_LAST);
         if (sent > 0)
             chain_consume(&worker->chunks, &conn->out, (size_t)sent);
     }

@@ -137,7 +137,7 @@ static void rx_again(struct task *task) {
 }
 
 static ssize_t send_bytes(struct relay_side *side, const struct iovec *parts, int count) {
-    ssize_t sent = ring_send_now(ring_of(side), side->fd, parts, count);
+    ssize_t sent = ring_send_now(ring_of(side), side->fd, parts, count, RING_LAST);
     return sent == -EAGAIN ? 0 : sent;
 }
 

@@ -367,14 +367,16 @@ int ring_run(struct ring *ring, enum ring_wait wait) {
 
 // --- calls made directly ----------------------------------------------------------------------
 
-ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count) {
+ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count,
+                      enum ring_more more) {
     (void)ring;
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (more == RING_MORE ? MSG_MORE : 0);
     ssize_t sent;
     if (count == 1) {
-        sent = send(fd, parts->iov_base, parts->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = send(fd, parts->iov_base, parts->iov_len, flags);
     } else {
         struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
-        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = sendmsg(fd, &message, flags);
     }
     return sent < 0 ? -errno : sent;
 }

@@ -138,8 +138,13 @@ struct ring_note {
 // `from`; `target` must be open. Kernel 5.18 (IORING_OP_MSG_RING).
 void ring_post(struct ring *from, struct ring *target, struct ring_note *note);
 
+// RING_MORE: more will follow at once or may be waited for, so that a segment which is not full yet
+// stays in the socket, for 200 ms at most (MSG_MORE).
+enum ring_more { RING_LAST, RING_MORE };
+
 // send(2), never blocking and without SIGPIPE: bytes taken, or negative errno (-EAGAIN: full).
-ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count);
+ssize_t ring_send_now(struct ring *ring, int fd, const struct iovec *parts, int count,
+                      enum ring_more more);
 
 // recv(2), never blocking: bytes, 0 at the end of the stream, or negative errno.
 ssize_t ring_recv_now(struct ring *ring, int fd, void *buffer, size_t size_bytes);

@@ -73,7 +73,7 @@ ssize_t ring_pipe_drain(struct ring *ring, struct ring_pipe *pipe, int fd, size_
     if (n != fake->end - fake->start)
         fake_fail("%zu bytes are taken from a pipe that holds %zu", n, fake->end - fake->start);
     struct iovec held = {fake->bytes + fake->start, n};
-    ssize_t drained = ring_send_now(ring, fd, &held, 1);
+    ssize_t drained = ring_send_now(ring, fd, &held, 1, RING_LAST);
     if (drained > 0)
         fake->start += (size_t)drained;
     return drained;

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // TLS: bytes go through `tls_handshake` until it is done, then the leg gets the keys and the
-// handshake's memory goes. Reads are limited to the current record, so that nothing behind the
-// handshake has been read when the keys change hands.
+// handshake's memory goes. Where the kernel is to have the keys, reads are limited to the current
+// record, so that nothing behind the handshake has been read when they change hands.
 #include "core/log.h"
 #include "ws/conn.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+// Limits the next read as the hand-over to the kernel needs it, where there may be one.
+static void limit_read(struct conn *conn) {
+    const struct config *config = conn->use->snapshot->config;
+    bool may_offload =
+        tls_kernel_wanted(config->kernel_tls, TLS_SEND) && !conn->proxy->shared->kernel.why;
+    conn->client->read_limit = may_offload ? tls_handshake_want(conn->handshake) : 0;
+}
 
 void handshake_start(struct conn *conn) {
     conn->handshake = tls_handshake_new(conn->use->snapshot->settings->store);
@@ -16,15 +24,21 @@ void handshake_start(struct conn *conn) {
         conn_end(conn);
         return;
     }
-    conn->client->read_limit = tls_handshake_want(conn->handshake);
+    limit_read(conn);
     conn_enter(conn, CONN_HANDSHAKE);
     leg_resume(conn->client);
 }
 
-static void send_output(struct conn *conn) {
+// Nobody waits for the session tickets behind a handshake of TLS 1.3 (RFC 8446 §4.6.1): they leave
+// with the first response.
+static void send_output(struct conn *conn, enum tls_handshake_verdict verdict) {
     const uint8_t *bytes;
     size_t n = tls_handshake_output(conn->handshake, &bytes);
-    leg_send(conn->client, bytes, n);
+    if (verdict == TLS_HANDSHAKE_DONE &&
+        tls_handshake_info(conn->handshake)->version == TLS_VERSION_1_3)
+        leg_send_more(conn->client, bytes, n);
+    else
+        leg_send(conn->client, bytes, n);
     tls_handshake_sent(conn->handshake, n);
 }
 
@@ -92,10 +106,10 @@ size_t handshake_input(struct conn *conn, const uint8_t *bytes, size_t n) {
     size_t used;
     conn->begun = true;
     enum tls_handshake_verdict verdict = tls_handshake_feed(conn->handshake, bytes, n, &used);
-    send_output(conn);
+    send_output(conn, verdict);
     switch (verdict) {
     case TLS_HANDSHAKE_WANT_READ:
-        conn->client->read_limit = tls_handshake_want(conn->handshake);
+        limit_read(conn);
         return n;
     case TLS_HANDSHAKE_DONE:
         if (tls_handshake_info(conn->handshake)->challenge) {

@@ -267,31 +267,55 @@ static void flow_regulate(struct conn *conn, struct leg *from) {
     leg_pause(from);
 }
 
-size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n) {
+// One side has sent its last byte: the other gets FIN, after all that came before it.
+static void half_close(struct conn *conn, struct leg *from) {
+    flow_from(conn, from)->state = FLOW_SHUT;
+    leg_finish(sink_of(conn, from));
+    conn->half_closed = true;
+    conn_set_deadline(conn);
+}
+
+static bool both_closed(const struct relay *relay) {
+    return frame_closed(&relay->up.walker) && frame_closed(&relay->down.walker);
+}
+
+// What arrives in an open flow passes on. Behind the second Close nothing may come (RFC 6455
+// §5.5.1), and it is the server who ends the TCP connection (§7.1.1): for the client that is us.
+static void flow_pass(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n) {
     struct flow *flow = flow_from(conn, from);
     struct leg *sink = sink_of(conn, from);
+    size_t good;
+    enum walk_verdict verdict = walk(conn, flow, bytes, n, &good);
+    bool is_over = both_closed(conn->relay);
+    flow->bytes += good;
+    if (is_over)
+        leg_send_later(sink, bytes, good); // in one segment with FIN
+    else
+        leg_send(sink, bytes, good);
+    if (verdict != WALK_ON)
+        return violation_close(conn, from, verdict);
+    if (frame_closed(&flow->walker))
+        note_end(conn, closer_of(conn, from), "Close frame");
+    if (is_over) {
+        half_close(conn, conn->upstream);
+        leg_resume(conn->upstream); // to see its end, even if it had to wait before
+    }
+    flow_regulate(conn, from);
+}
+
+size_t relay_input(struct conn *conn, struct leg *from, const uint8_t *bytes, size_t n) {
+    struct flow *flow = flow_from(conn, from);
     conn_touch(conn);
     flow_end_run(flow); // it was cut short
     if (flow->state == FLOW_SHUT) {
         discard(conn, from, bytes, n);
-        return n;
-    }
-    if (flow->state == FLOW_CLOSING) {
+    } else if (flow->state == FLOW_CLOSING) {
         flow_close(conn, from, bytes, n);
         note_shut(conn);
+        flow_regulate(conn, from);
     } else {
-        size_t good;
-        enum walk_verdict verdict = walk(conn, flow, bytes, n, &good);
-        leg_send(sink, bytes, good);
-        flow->bytes += good;
-        if (verdict != WALK_ON) {
-            violation_close(conn, from, verdict);
-            return n;
-        }
-        if (frame_closed(&flow->walker))
-            note_end(conn, closer_of(conn, from), "Close frame");
+        flow_pass(conn, from, bytes, n);
     }
-    flow_regulate(conn, from);
     return n;
 }
 
@@ -342,14 +366,6 @@ void relay_close(struct conn *conn, uint16_t code, const char *reason) {
             leg_resume(sources[i]);
     }
     note_shut(conn);
-    conn_set_deadline(conn);
-}
-
-// One side has sent FIN: the other gets it too, after all that came before it.
-static void half_close(struct conn *conn, struct leg *from) {
-    flow_from(conn, from)->state = FLOW_SHUT;
-    leg_finish(sink_of(conn, from));
-    conn->half_closed = true;
     conn_set_deadline(conn);
 }
 

@@ -499,9 +499,16 @@ static void sent_all(struct leg *leg) {
 }
 
 // send(2) behind what must go first. Bytes taken, or negative errno.
-static ssize_t send_parts(struct leg *leg, const struct iovec *parts, int count) {
+static ssize_t send_parts(struct leg *leg, const struct iovec *parts, int count,
+                          enum ring_more more) {
     int error = leg_may_send(leg);
-    return error < 0 ? error : ring_send_now(leg->worker->ring, leg->fd, parts, count);
+    return error < 0 ? error : ring_send_now(leg->worker->ring, leg->fd, parts, count, more);
+}
+
+// What comes before FIN goes in one segment with it. With MSG_MORE the kernel's TLS would leave the
+// record open.
+static enum ring_more more_follows(const struct leg *leg) {
+    return leg->finishing && !leg_kernel_seals(leg) ? RING_MORE : RING_LAST;
 }
 
 static void flush(struct leg *leg) {
@@ -516,7 +523,7 @@ static void flush(struct leg *leg) {
     while (!chain_is_empty(&leg->out)) {
         struct iovec parts[SEND_PARTS];
         int count = chain_parts(&leg->out, parts, SEND_PARTS);
-        ssize_t sent = send_parts(leg, parts, count);
+        ssize_t sent = send_parts(leg, parts, count, more_follows(leg));
         if (sent == -EAGAIN)
             return leg_wait_writable(leg);
         if (sent < 0)
@@ -537,14 +544,14 @@ static void leg_writable_done(struct op *op, int result, uint8_t *buffer) {
 }
 
 // Sends wire bytes: at once if nothing waits, else behind what does.
-static void write_out(struct leg *leg, const void *bytes, size_t n) {
+static void write_wire(struct leg *leg, const void *bytes, size_t n, enum ring_more more) {
     if (n == 0 || leg->lost)
         return;
     ssize_t sent = 0;
     bool idle = chain_is_empty(&leg->out);
     if (idle) {
         struct iovec whole = {(void *)bytes, n};
-        sent = send_parts(leg, &whole, 1);
+        sent = send_parts(leg, &whole, 1, more);
         if (sent == (ssize_t)n)
             return;
         if (sent < 0 && sent != -EAGAIN)
@@ -559,6 +566,14 @@ static void write_out(struct leg *leg, const void *bytes, size_t n) {
         leg_wait_writable(leg);
     else if (!leg->tx.submitted)
         flush(leg);
+}
+
+static void write_out(struct leg *leg, const void *bytes, size_t n) {
+    write_wire(leg, bytes, n, more_follows(leg));
+}
+
+static void write_more(struct leg *leg, const void *bytes, size_t n) {
+    write_wire(leg, bytes, n, RING_MORE);
 }
 
 static void write_later(struct leg *leg, const void *bytes, size_t n) {
@@ -590,6 +605,10 @@ static void protect(struct leg *leg, const uint8_t *bytes, size_t n,
 
 void leg_send(struct leg *leg, const void *bytes, size_t n) {
     protect(leg, bytes, n, write_out);
+}
+
+void leg_send_more(struct leg *leg, const void *bytes, size_t n) {
+    protect(leg, bytes, n, write_more);
 }
 
 void leg_send_later(struct leg *leg, const void *bytes, size_t n) {

@@ -137,6 +137,9 @@ void leg_resume(struct leg *leg);
 // `leg_finish` nothing may be sent.
 void leg_send(struct leg *leg, const void *bytes, size_t n);
 
+// As `leg_send`, for bytes that may wait in the socket for those that follow, up to 200 ms.
+void leg_send_more(struct leg *leg, const void *bytes, size_t n);
+
 // Keeps application bytes to be sent together with the next `leg_send`, or at the end of this turn.
 void leg_send_later(struct leg *leg, const void *bytes, size_t n);
 
@@ -150,7 +153,7 @@ static inline bool leg_is_sent(const struct leg *leg) {
     return leg->lost || (chain_is_empty(&leg->out) && (!leg->finishing || leg->finished));
 }
 
-// Sends what waits, then close_notify (TLS) and FIN. Receiving goes on.
+// Sends what waits, close_notify (TLS) and FIN, in one segment if they fit. Receiving goes on.
 void leg_finish(struct leg *leg);
 
 // Why the leg was lost, for the log: static text, or the TLS layer's own, which lives as long as

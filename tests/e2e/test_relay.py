@@ -364,6 +364,31 @@ def test_many_clients_that_do_not_read_leave_room_for_others(gateway, backend, d
     other.send(close_frame(1000, masked=True))
 
 
+@pytest.mark.parametrize("first", ["client", "backend"])
+def test_when_both_have_said_close_the_client_gets_its_end(gateway, backend, dial, first):
+    """The backend waits for its client to end the connection; the client's server is the gateway,
+    which must not wait (RFC 6455 §7.1.1)."""
+
+    def script(wire):
+        switch_protocols(wire)
+        if first == "backend":
+            wire.send(close_frame(1000))
+        assert wire.read_close() == 1000
+        if first == "client":
+            wire.send(close_frame(1000))
+        assert wire.read_to_end() == b""
+
+    gate = gateway(backend(script))
+    wire = dial(gate)
+    open_websocket(wire)
+    if first == "backend":
+        assert wire.read_close() == 1000
+    wire.send(close_frame(1000, masked=True))
+    if first == "client":
+        assert wire.read_close() == 1000
+    assert wire.read_to_end() == b"" and wire.end == "fin"
+
+
 def test_idle_websocket_is_closed_at_its_time(gateway, backend, dial):
     def script(wire):
         switch_protocols(wire)

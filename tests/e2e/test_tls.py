@@ -5,7 +5,9 @@ those who do it wrong."""
 import json
 import os
 import shutil
+import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -13,7 +15,7 @@ import pytest
 
 from openssl import Dialogue, refused, s_client
 from processes import PATIENCE_S, SANITIZER, wait_until
-from wire import TEXT, Wire, connect, frame, open_websocket, request
+from wire import TEXT, Wire, close_frame, connect, frame, open_websocket, request
 
 PONG = {"/": {"respond": "pong\n"}}
 GET_CLOSE = request(fields=["Connection: close"])
@@ -296,6 +298,36 @@ def test_close_notify_both_ways(gate, version):
         wire.send(request())
         assert wire.read_response().status == 200
         wire.sock.unwrap()  # sends close_notify and wants one back
+
+
+TCPI_DATA_SEGS_IN = 152  # where it is in struct tcp_info
+
+
+def data_segments_in(wire):
+    info = wire.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 200)
+    return struct.unpack_from("I", info, TCPI_DATA_SEGS_IN)[0]
+
+
+@pytest.mark.parametrize("tls, wanted", [(False, 2), (True, 3)], ids=["ws", "wss"])
+def test_a_short_websocket_takes_few_segments(gateway, plain_echo, client, tls, wanted):
+    """The tickets leave with the 101, close_notify with the Close. They may wait for 200 ms only: a
+    machine that stood still sends them apart, which does not happen every time."""
+    gate = gateway(plain_echo, tls={"kernel": "off"})
+
+    def play():
+        wire = client(gate.port, gate.tls_context()) if tls else client(gate.plain_port)
+        open_websocket(wire)
+        wire.send(close_frame(1000, masked=True))
+        assert wire.read_close() == 1000
+        assert wire.read_to_end() == b"" and wire.end == "fin"
+        return data_segments_in(wire)
+
+    assert min(play() for _ in range(5)) == wanted
+
+
+def test_the_tickets_come_without_a_request(gate, client):
+    wire = client(gate.port, gate.tls_context())
+    wait_until(lambda: data_segments_in(wire) == 2, "the tickets")
 
 
 def test_plain_http_on_the_tls_port(gate, client):

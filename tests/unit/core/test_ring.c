@@ -241,9 +241,9 @@ START_TEST(room_is_told_once) {
     struct probe *probe = probe_new();
     static uint8_t bytes[65536];
     struct iovec part = {bytes, sizeof bytes};
-    while (ring_send_now(ring, pair[0], &part, 1) > 0)
+    while (ring_send_now(ring, pair[0], &part, 1, RING_LAST) > 0)
         continue;
-    ck_assert_int_eq(ring_send_now(ring, pair[0], &part, 1), -EAGAIN);
+    ck_assert_int_eq(ring_send_now(ring, pair[0], &part, 1, RING_LAST), -EAGAIN);
     ring_poll_out(ring, &probe->op, pair[0]);
     run_some();
     ck_assert_uint_eq(probe->completions, 0);
@@ -262,8 +262,8 @@ START_TEST(a_broken_pipe_is_an_error_and_no_signal) {
     struct iovec parts[] = {{"a", 1}, {"b", 1}};
     close(pair[1]);
     pair[1] = -1;
-    ck_assert_int_eq(ring_send_now(ring, pair[0], parts, 1), -EPIPE);
-    ck_assert_int_eq(ring_send_now(ring, pair[0], parts, 2), -EPIPE);
+    ck_assert_int_eq(ring_send_now(ring, pair[0], parts, 1, RING_LAST), -EPIPE);
+    ck_assert_int_eq(ring_send_now(ring, pair[0], parts, 2, RING_LAST), -EPIPE);
     finish();
 }
 END_TEST
@@ -391,7 +391,7 @@ START_TEST(whatever_waits_can_be_cancelled) {
     int listener = listen_somewhere(&address);
     int event = eventfd(0, 0);
     struct iovec part = {bytes, sizeof bytes};
-    while (ring_send_now(ring, pair[0], &part, 1) > 0)
+    while (ring_send_now(ring, pair[0], &part, 1, RING_LAST) > 0)
         continue; // there is no room to be told of
     switch (_i % KINDS) {
     case ACCEPT:
