@@ -6,14 +6,13 @@
 #include "bench/payload.h"
 #include "bench/report.h"
 #include "bench/upgrade.h"
+#include "tls/library.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <wolfssl/options.h>
-#include <wolfssl/ssl.h>
 
 static const char *const tls_versions[] = {"1.3", "1.2", NULL};
 static const char *const tls_groups[] = {"X25519", "P-256", "P-384", "X25519MLKEM768", NULL};
@@ -404,16 +403,17 @@ static int run(struct load_settings *settings, struct report *report) {
     if (!target_resolve(&plan->target, why, sizeof why) ||
         ring_probe(&plan->features, why, sizeof why) < 0)
         return run_error(why);
+    if (tls_library_init() < 0)
+        return run_error("wolfSSL could not be started");
     struct load_result *result = calloc(1, sizeof *result);
     if (!result)
         return run_error("out of memory");
-    wolfSSL_Init();
     bool is_good = load_run(settings, result, why, sizeof why) &&
                    report_write(report, settings, result, why, sizeof why);
     if (!is_good)
         run_error(why);
     is_good = is_good && is_clean(result);
-    wolfSSL_Cleanup();
+    tls_library_cleanup();
     free(result);
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
