@@ -96,6 +96,10 @@ void relay_start(struct conn *conn) {
     relay->address = exchange->address;
     frame_walker_init(&relay->up.walker, FRAME_FROM_CLIENT);
     frame_walker_init(&relay->down.walker, FRAME_FROM_SERVER);
+    if (!upgrade_has_extension(&exchange->response)) {
+        frame_walker_reserve_bits(&relay->up.walker);
+        frame_walker_reserve_bits(&relay->down.walker);
+    }
     keep_names(conn, relay);
 
     exchange_account(conn, ACCESS_OPEN);

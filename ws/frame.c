@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { FIN = 0x80, MASK_BIT = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
+enum { FIN = 0x80, RESERVED_BITS = 0x70, MASK_BIT = 0x80, LENGTH_16 = 126, LENGTH_64 = 127 };
 
 enum opcode {
     OPCODE_CONTINUATION = 0x0,
@@ -32,6 +32,7 @@ enum flag {
     WIDE = 1 << 3,       // this frame has a 64-bit length
     FAULTY = 1 << 4,     // this frame's violation has been reported: one is enough
     CLOSED = 1 << 5,     // a Close has passed
+    UNEXTENDED = 1 << 6, // no extension gives the reserved bits a meaning
 };
 
 static enum frame_violation header_byte(struct frame_walker *w, uint8_t byte);
@@ -54,6 +55,10 @@ static bool is_control(const struct frame_walker *w) {
 
 void frame_walker_init(struct frame_walker *walker, enum frame_sender sender) {
     *walker = (struct frame_walker){.flags = sender == FRAME_FROM_CLIENT ? FROM_CLIENT : 0};
+}
+
+void frame_walker_reserve_bits(struct frame_walker *walker) {
+    walker->flags |= UNEXTENDED;
 }
 
 enum frame_verdict frame_walk(struct frame_walker *walker, const uint8_t *bytes, size_t size,
@@ -129,6 +134,8 @@ static enum frame_violation first_byte(struct frame_walker *w, uint8_t byte) {
         w->flags = (w->flags & ~IN_MESSAGE) | (fin ? 0 : IN_MESSAGE);
     if (w->flags & CLOSED)
         return FRAME_AFTER_CLOSE;
+    if (byte & RESERVED_BITS && w->flags & UNEXTENDED)
+        return FRAME_RESERVED_BIT;
     if (!is_data && opcode != OPCODE_CLOSE && opcode != OPCODE_PING && opcode != OPCODE_PONG)
         return FRAME_RESERVED_OPCODE;
     if (!is_data)
@@ -245,6 +252,7 @@ const char *frame_violation_phrase(enum frame_violation violation) {
         [FRAME_GOOD] = "no violation",
         [FRAME_UNMASKED_FROM_CLIENT] = "unmasked frame from a client",
         [FRAME_MASKED_FROM_SERVER] = "masked frame from a server",
+        [FRAME_RESERVED_BIT] = "reserved bit without an extension",
         [FRAME_RESERVED_OPCODE] = "reserved opcode",
         [FRAME_CONTROL_TOO_LONG] = "control frame over 125 bytes",
         [FRAME_CONTROL_FRAGMENTED] = "fragmented control frame",

@@ -28,6 +28,7 @@ enum frame_violation {
     FRAME_GOOD,
     FRAME_UNMASKED_FROM_CLIENT,
     FRAME_MASKED_FROM_SERVER,
+    FRAME_RESERVED_BIT,
     FRAME_RESERVED_OPCODE,
     FRAME_CONTROL_TOO_LONG,
     FRAME_CONTROL_FRAGMENTED,
@@ -63,6 +64,10 @@ _Static_assert(sizeof(struct frame_walker) <= 48, "two of these in every idle co
 
 // Starts before the first frame that `sender` sends after the 101.
 void frame_walker_init(struct frame_walker *walker, enum frame_sender sender);
+
+// No extension was agreed on: a reserved bit is a violation (RFC 6455 §5.2). Without this call they
+// are taken for an extension's.
+void frame_walker_reserve_bits(struct frame_walker *walker);
 
 // Walks up to `size` bytes; `*used` is how many. FRAME_OK: all of them, or up to where it was to
 // stop. FRAME_VIOLATION: stopped after the byte that showed `walker->violation`; calling again with

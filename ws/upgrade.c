@@ -117,6 +117,17 @@ unsigned upgrade_response_check(const struct head *response, const struct upgrad
     return UPGRADE_OK;
 }
 
+bool upgrade_has_extension(const struct head *response) {
+    struct str rest, extension;
+    for (unsigned i = 0; i < response->field_count; i++) {
+        rest = response->fields[i].value;
+        if (str_ieq(response->fields[i].name, STR("Sec-WebSocket-Extensions")) &&
+            head_list_next(&rest, &extension))
+            return true;
+    }
+    return false;
+}
+
 // Whether the lists in the request's fields `name` have `wanted`, parameters left out.
 static bool offers(const struct head *request, struct str name, struct str wanted) {
     struct str rest, member;

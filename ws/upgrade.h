@@ -38,4 +38,7 @@ void upgrade_offer_init(struct upgrade_offer *offer, const struct head *request)
 unsigned upgrade_response_check(const struct head *response, const struct upgrade_offer *offer,
                                 const char **why);
 
+// Whether a 101 that passed the check agrees to an extension.
+bool upgrade_has_extension(const struct head *response);
+
 #endif

@@ -30,6 +30,8 @@ def from_client(*args, masked=True, **bits):
 BEGUN = from_client(TEXT, b"a", fin=False)
 FROM_CLIENT = {
     "unmasked": from_client(TEXT, b"bare", masked=False),
+    "reserved bit": from_client(TEXT, b"x", rsv=4),
+    "reserved bit of a ping": from_client(PING, b"x", rsv=1),
     "reserved opcode 3": from_client(3, b"x"),
     "reserved opcode 11": from_client(11, b"x"),
     "ping of 126 bytes": from_client(PING, b"p" * 126),
@@ -45,6 +47,7 @@ FROM_CLIENT = {
 
 FROM_BACKEND = {
     "masked": frame(TEXT, b"covered", masked=True),
+    "reserved bit": frame(BINARY, b"x", rsv=2),
     "reserved opcode 7": frame(7, b"x"),
     "ping of 126 bytes": frame(PING, b"p" * 126),
     "fragmented ping": frame(PING, b"p", fin=False),
@@ -111,7 +114,8 @@ def is_close(data):
 
 # Those that the first byte does not tell yet.
 CUT_INSIDE = {name: bad for name, bad in FROM_CLIENT.items() if bad[0] & 15 in (TEXT, BINARY)}
-CUT_INSIDE.pop("message inside a message")
+for shown_at_once in "message inside a message", "reserved bit":
+    CUT_INSIDE.pop(shown_at_once)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +173,23 @@ def test_strict_violations_of_backends(gateway, backend, dial):
     gate.stop()
     records = [record for record in gate.access() if record["event"] == "close"]
     assert [record["closed_by"] for record in records] == ["upstream"] * len(wires)
+
+
+def test_strict_leaves_reserved_bits_to_the_extension_agreed_on(gateway, backend, dial):
+    marked = from_client(TEXT, b"as if compressed", rsv=4)
+    extension = "Sec-WebSocket-Extensions: permessage-deflate"
+
+    def script(wire):
+        switch_protocols(wire, fields=[extension])
+        assert wire.read_exactly(len(marked)) == marked
+        wire.send(frame(TEXT, b"too", rsv=4))
+        wire.read_to_end()
+
+    gate = gateway(backend(script), site_keys={"strict": True})
+    wire = dial(gate)
+    open_websocket(wire, fields=[extension])
+    wire.send(marked)
+    assert wire.read_frame() == (0x80 | 0x40 | TEXT, b"too")
 
 
 def test_strict_lets_good_traffic_through(gateway, plain_echo, dial):

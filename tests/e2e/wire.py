@@ -213,13 +213,14 @@ def fields_of(head, name):
     return [value.strip() for n, _, value in pairs if n.strip().lower() == name.lower()]
 
 
-def switch_protocols(wire, extra=b""):
+def switch_protocols(wire, extra=b"", fields=()):
     """A backend's side of the opening handshake; `extra` goes out in the same write."""
     head = wire.read_head()
     accept = accept_of(field_of(head, "Sec-WebSocket-Key"))
     wire.send(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n" + extra
+        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n"
+        + b"".join(line.encode() + b"\r\n" for line in fields) + b"\r\n" + extra
     )
     return head
 

@@ -135,6 +135,22 @@ START_TEST(violations_are_found_and_walked_over) {
 }
 END_TEST
 
+START_TEST(reserved_bits_need_an_extension) {
+    static const struct bytes plain = IN("\x81\x01x\x82\x00\x89\x00"),
+                              marked = IN("\xc1\x01x\xa2\x00\x99\x00");
+    for (int extended = 0; extended <= 1; extended++) {
+        struct frame_walker walker;
+        frame_walker_init(&walker, FRAME_FROM_SERVER);
+        if (!extended)
+            frame_walker_reserve_bits(&walker);
+        ck_assert_uint_eq(walk_all(&walker, plain, plain.len, 1), 0);
+        ck_assert_uint_eq(walk_all(&walker, marked, 1, 1), extended ? 0 : 3);
+        ck_assert(extended || walker.violation == FRAME_RESERVED_BIT);
+        ck_assert_uint_eq(walker.frames, 6);
+    }
+}
+END_TEST
+
 START_TEST(long_control_frame_is_walked_over) {
     char in[4 + 200] = "\x89\x7e\x00\xc8";
     struct frame_walker walker;
@@ -359,6 +375,7 @@ int main(void) {
     TCase *tests = tcase_create("frames");
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, examples_are_walked, 0, sizeof examples / sizeof *examples);
+    tcase_add_test(tests, reserved_bits_need_an_extension);
     tcase_add_loop_test(tests, violations_are_found_and_walked_over, 0,
                         sizeof broken / sizeof *broken);
     tcase_add_test(tests, long_control_frame_is_walked_over);
