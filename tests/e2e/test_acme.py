@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -298,6 +299,37 @@ def test_a_broken_certificate_file_is_replaced(gateways, pebble, state):
     second.wait_log("is served with a self-signed placeholder")
     second.wait_log("new certificate")
     wait_until(lambda: is_real(server.tls_port), "a good one is there again")
+
+
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_a_certificate_of_certbot_is_taken_over(gateways, acme_ca, authority, state, kind):
+    """Put into the state folder it is served from the start, and renewed in its time; one with a key
+    of the other kind is served until the new one has come."""
+    made = authority.issue(HOST, **({} if kind == "ec" else {"kind": "rsa"}))
+    (state / "certificates").mkdir(parents=True)
+    file = state / "certificates" / f"{HOST}.pem"
+    file.write_text(made.chain.read_text() + made.key.read_text())
+    server = acme_ca()
+    keys = dict(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()})
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(path, payload):
+        begun.set()
+        go_on.wait(PATIENCE_S)
+
+    server.refuse = hold
+    gate = gateways(**keys).start()
+    assert "ringway test authority" in served(server.tls_port)["issuer"]
+    assert "placeholder" not in gate.log
+    go_on.set()
+    if kind == "rsa":
+        gate.wait_log("certificates have been renewed")
+        assert "Test CA" in served(server.tls_port)["issuer"]
+        return
+    assert renew(gate, HOST, verb="issue").returncode == 0
+    entry = listed(gate)[HOST]
+    assert entry["state"] == "good" and entry["next_attempt"] < entry["not_after"]
+    assert not begun.is_set(), "nobody was asked"
 
 
 def test_a_stop_does_not_wait_for_the_authority(gateway, authority, state, certificate):
