@@ -47,6 +47,7 @@ struct watched {
     int revocation;    // the reason for which it is to be revoked first; negative: it is not
     enum acme_progress progress;
     char error[ACME_ERROR_BYTES];
+    bool is_unkept; // the error is that of an attempt whose record could not be written
 };
 
 // The change of the accounts' keys.
@@ -80,6 +81,7 @@ struct acme {
     struct care wanted; // given by acme_watch, not taken up yet
     struct care care;
     struct rollover rollover;
+    char folder_error[ACME_ERROR_BYTES]; // why the state folder cannot be used; "": it can
     // The thread's own.
     int lock_fd;      // of the state folder; negative: another process has it
     const char *told; // about the state folder, last
@@ -228,6 +230,15 @@ enum acme_progress acme_progress(struct acme *acme, const char *site, char text[
     return progress;
 }
 
+// The last error: where the state folder does not hold it, that is the trouble.
+static const char *report_error(const struct acme *acme, const struct watched *watched) {
+    if (watched->record.error[0])
+        return watched->record.error;
+    if (acme->folder_error[0])
+        return acme->folder_error;
+    return watched->is_unkept ? watched->error : watched->record.error;
+}
+
 size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context) {
     pthread_mutex_lock(&acme->lock);
     const struct care *care = care_latest(acme);
@@ -236,14 +247,15 @@ size_t acme_report_each(struct acme *acme, acme_report_fn *each, void *context) 
         const struct watched *watched = &care->watched[i];
         const struct acme_record *record = &watched->record;
         time_t due = acme_record_due(record, &care->config->acme, watched->managed);
+        const char *error = report_error(acme, watched);
         struct acme_report report = {
             .site = watched->managed->site->name,
             .key = watched->managed->key_kind == ACME_KEY_RSA ? "rsa" : "ecdsa",
             .progress = watched->progress,
             .not_after = record->has_leaf ? record->leaf.not_after : 0,
             .issuer = record->leaf.issuer,
-            .failures = record->failures,
-            .error = record->error,
+            .failures = record->failures == 0 && error != record->error ? 1 : record->failures,
+            .error = error,
             .next_at = due > watched->held_until ? due : watched->held_until,
             .window_start = record->window.start,
             .window_end = record->window.end,
@@ -390,6 +402,9 @@ static void tell(struct acme *acme, enum log_level level, const char *kind, cons
     if (acme->told != kind)
         log_line(level, NULL, "acme: %s", text);
     acme->told = kind;
+    pthread_mutex_lock(&acme->lock);
+    snprintf(acme->folder_error, sizeof acme->folder_error, "%s", level == LOG_ERROR ? text : "");
+    pthread_mutex_unlock(&acme->lock);
 }
 
 // Whether this process is to do the work.
@@ -400,6 +415,7 @@ static bool lock_take(struct acme *acme) {
         return true;
     if (acme_storage_open(state_dir, &error) < 0) {
         tell(acme, LOG_ERROR, "folder", error.text);
+        acme->lock_fd = -ENOENT;
         return false;
     }
     acme->lock_fd = acme_storage_lock(state_dir);
@@ -408,8 +424,12 @@ static bool lock_take(struct acme *acme) {
         acme_dns_start(acme->care.config, acme->stop_fd);
     } else if (acme->lock_fd == -EWOULDBLOCK)
         tell(acme, LOG_INFO, "theirs", "another gateway cares for the certificates of this folder");
-    else
-        tell(acme, LOG_ERROR, "lock", "the state folder cannot be locked");
+    else {
+        acme_error_set(&error, ACME_TROUBLE_LOCAL, acme->lock_fd, "locking %s/lock: %s", state_dir,
+                       strerror(-acme->lock_fd));
+        acme_error_advise(&error, "give the folder to the user that the gateway runs as");
+        tell(acme, LOG_ERROR, "lock", error.text);
+    }
     return acme->lock_fd >= 0;
 }
 
@@ -419,7 +439,7 @@ static void asked_refuse(struct acme *acme) {
         acme->care.count == 0 ? "no site has its certificate by ACME"
         : acme->lock_fd == -EWOULDBLOCK
             ? "another gateway cares for the certificates of this state folder: ask it"
-            : "the state folder cannot be used; the log says why";
+            : acme->folder_error;
     pthread_mutex_lock(&acme->lock);
     if (acme->rollover.asked) {
         acme->rollover = (struct rollover){.progress = ACME_FAILED};
@@ -559,6 +579,7 @@ static void work(struct acme *acme, struct acme_session *session, struct watched
     watched->held_until = held_until;
     watched->held_at = time(NULL);
     memcpy(watched->error, error.text, sizeof watched->error);
+    watched->is_unkept = revocation < 0 && result < 0 && !watched->record.error[0];
     if (!watched->asked)
         watched->progress = result == 0 ? ACME_DONE : ACME_FAILED;
     pthread_mutex_unlock(&acme->lock);

@@ -2,6 +2,7 @@
 """Certificates that come by ACME, as the admin endpoint shows them: the placeholder, the failure and
 what to do about it, the certificate."""
 
+import subprocess
 import time
 from datetime import datetime, timezone
 
@@ -53,6 +54,43 @@ def test_from_the_placeholder_to_the_certificate(gateway, pebble, state):
     assert "error" not in shown["acme"][0] and shown["acme"][0]["has_certificate"]
     page = ask(admin, "/status").body.decode()
     assert "placeholder" not in page and "has failed" not in page
+
+
+def shown_failure(admin):
+    """How many, and what the status page says of it."""
+    (number,) = labelled(metrics(admin), "ringway_acme_failures", site=HOST)
+    return number, status(admin)["sites"][0]["acme"][0].get("error", "")
+
+
+def test_a_state_folder_that_cannot_be_used_is_shown(gateway, acme_ca, tmp_path):
+    """There is no record to read it from."""
+    (tmp_path / "file").write_text("")
+    server, admin = acme_ca(), free_port()
+    gate = acme_gateway(gateway, server, tmp_path / "file" / "state", {HOST: site()},
+                        admin={"listen": f"127.0.0.1:{admin}"})  # fmt: skip
+    wait_until(lambda: shown_failure(admin)[0] == 1, "the failure in the metrics")
+    for said in shown_failure(admin)[1], renew(gate, HOST, verb="issue").stderr:
+        assert "making the folder" in said and "acme.state_dir" in said
+    assert "making the folder" in ask(admin, "/status").body.decode()
+
+
+def test_a_disk_that_is_full_is_shown(gateways, acme_ca, state):
+    """In a view of the file system in which the state folder has no room."""
+    alone = ["unshare", "--map-root-user", "--mount"]
+    if subprocess.run([*alone, "true"], capture_output=True).returncode != 0:
+        pytest.skip("unshare: no name spaces for this user")
+    server, admin = acme_ca(), free_port()
+    state.mkdir(exist_ok=True)
+    gate = gateways(listen=server.listen(None), acme=server.acme(state), sites={HOST: site()},
+                    admin={"listen": f"127.0.0.1:{admin}"})  # fmt: skip
+    full = ('mount -t tmpfs -o size=4k none "$0" && head -c 4096 /dev/zero > "$0/full" && '
+            'exec "$@"')  # fmt: skip
+    gate.start(wrapper=[*alone, "sh", "-c", full, state])
+    gate.wait_log("no certificate: .*No space left on device.*Next attempt")
+    wait_until(lambda: shown_failure(admin)[0] == 1, "the failure in the metrics")
+    assert "No space left on device" in shown_failure(admin)[1]
+    assert labelled(metrics(admin), NEXT, site=HOST)[0] > time.time(), "no storm"
+    assert not server.accounts, "no account whose key is not kept"
 
 
 @pytest.mark.parametrize("suggests", [True, False], ids=["suggested", "not suggested"])
