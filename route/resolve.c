@@ -4,6 +4,7 @@
 #include "route/resolve.h"
 
 #include "core/address.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 #include <assert.h>
@@ -16,6 +17,9 @@
 // Each name server is asked so often and waited for so long, unless resolv.conf(5) says less.
 #define LOOKUP_TRIES 2
 #define LOOKUP_TIMEOUT_S 3
+// Once names have kept a configuration waiting for so long, the others are left to the resolver's
+// thread: with dead name servers each would take as long.
+#define LOOKUPS_MS 5000
 
 static const struct log_context looking_up = {
     .worker = LOG_NO_WORKER,
@@ -27,6 +31,8 @@ struct resolve_table {
     size_t count;
     struct resolve_answer answers[]; // sorted by host
 };
+
+enum lookup { LOOKUP_NOW, LOOKUP_LATER };
 
 static size_t addresses_collect(const struct addrinfo *list, struct sockaddr_storage *out);
 static int lookup_error(int gai_error, int system_error);
@@ -86,7 +92,7 @@ static int lookup_error(int gai_error, int system_error) {
 static struct resolve_table *table_allocate(size_t count);
 static void lookup_prepare(void);
 static bool answer_make(struct resolve_answer *answer, const char *host,
-                        const struct resolve_answer *previous);
+                        const struct resolve_answer *previous, enum lookup lookup);
 static bool answer_copy(struct resolve_answer *answer, const struct resolve_answer *from);
 static const char **hosts_collect(const struct config *config, size_t *count);
 
@@ -95,13 +101,15 @@ struct resolve_table *resolve_table_make(const struct config *config,
     size_t count;
     const char **hosts = hosts_collect(config, &count);
     struct resolve_table *table = hosts ? table_allocate(count) : NULL;
+    uint64_t until_ms = clock_monotonic_ms() + LOOKUPS_MS;
     lookup_prepare();
     for (size_t i = 0; table && i < count; i++) {
         const struct resolve_answer *known =
             previous ? resolve_table_find(previous, hosts[i]) : NULL;
         bool good = known && known->error == 0;
+        enum lookup lookup = clock_monotonic_ms() < until_ms ? LOOKUP_NOW : LOOKUP_LATER;
         if (good ? !answer_copy(&table->answers[i], known)
-                 : !answer_make(&table->answers[i], hosts[i], known)) {
+                 : !answer_make(&table->answers[i], hosts[i], known, lookup)) {
             resolve_table_drop(table);
             table = NULL;
         }
@@ -115,7 +123,7 @@ struct resolve_table *resolve_table_refresh(const struct resolve_table *previous
     lookup_prepare();
     for (size_t i = 0; table && i < previous->count; i++) {
         const struct resolve_answer *known = &previous->answers[i];
-        if (!answer_make(&table->answers[i], known->host, known)) {
+        if (!answer_make(&table->answers[i], known->host, known, LOOKUP_NOW)) {
             resolve_table_drop(table);
             return NULL;
         }
@@ -176,9 +184,10 @@ static void answer_say(const struct resolve_answer *answer, const struct resolve
 
 // Looks one host up; when that fails, `previous` stands in. False when memory is short.
 static bool answer_make(struct resolve_answer *answer, const char *host,
-                        const struct resolve_answer *previous) {
+                        const struct resolve_answer *previous, enum lookup lookup) {
     struct sockaddr_storage found[RESOLVE_ADDRESSES_MAX];
-    int result = resolve_host(host, found);
+    bool asks = address_parse(str_from(host), &found[0]) == 0; // a literal costs nothing
+    int result = asks && lookup == LOOKUP_LATER ? -ETIMEDOUT : resolve_host(host, found);
     bool made;
     if (result > 0)
         made = answer_set(answer, host, found, (size_t)result, 0);
@@ -228,6 +237,8 @@ const char *resolve_error_text(int error) {
         return "no such name";
     case -EAGAIN:
         return "the name servers do not answer";
+    case -ETIMEDOUT:
+        return "not looked up yet, because other names took too long";
     default:
         return strerror(-error);
     }

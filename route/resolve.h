@@ -22,7 +22,8 @@ struct resolve_answer {
     char *host;                         // as written in the configuration
     struct sockaddr_storage *addresses; // sorted, each once, port 0
     size_t address_count;
-    int error; // of the last lookup: 0 or a negative errno, which keeps earlier addresses
+    int error; // of the last lookup: 0 or a negative errno, which keeps earlier addresses;
+               // -ETIMEDOUT: not looked up yet
 };
 
 struct resolve_table;
@@ -36,11 +37,14 @@ const char *resolve_error_text(int error);
 int resolve_host(const char *host, struct sockaddr_storage out[RESOLVE_ADDRESSES_MAX]);
 
 // Looks up each host of `config` once; a good answer `previous` (may be NULL) has is taken over
-// without a lookup. Blocks; any thread. NULL when memory is short. The caller has one reference.
+// without a lookup. Blocks, but not for long: names that would have to wait for others are left
+// with -ETIMEDOUT to resolve_table_refresh. Any thread. NULL when memory is short. The caller has
+// one reference.
 struct resolve_table *resolve_table_make(const struct config *config,
                                          const struct resolve_table *previous);
 
-// Looks up each name of `previous` again. Otherwise like resolve_table_make.
+// Looks up each name of `previous` again, however long it takes. Otherwise like
+// resolve_table_make.
 struct resolve_table *resolve_table_refresh(const struct resolve_table *previous);
 
 // The answer for a host as written in the configuration; NULL when the table does not have it.
