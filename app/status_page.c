@@ -168,13 +168,17 @@ static void renewal_cell(const struct report_site *site, time_t now, FILE *out) 
     fputs(site->acme ? "</td>" : "", out);
 }
 
-static void failures_write(const struct report_acme *acme, FILE *out) {
-    if (acme->failures == 0)
+// Who is held back by our own count of an authority's limits has not failed.
+static void trouble_write(const struct report_acme *acme, FILE *out) {
+    if (!acme->error[0])
         return;
-    fprintf(out,
-            "<tr class=more><td class=error colspan=5><p>Getting a certificate (%s) has failed "
-            "<b>%u time%s</b>: ",
-            acme->key, acme->failures, acme->failures == 1 ? "" : "s in a row");
+    fprintf(out, "<tr class=more><td class=error colspan=5><p>Getting a certificate (%s) ",
+            acme->key);
+    if (acme->failures > 0)
+        fprintf(out, "has failed <b>%u time%s</b>: ", acme->failures,
+                acme->failures == 1 ? "" : "s in a row");
+    else
+        fputs("waits: ", out);
     text(out, acme->error);
     fputs("</p></td></tr>\n", out);
 }
@@ -197,7 +201,7 @@ static void site_write(const struct report_site *site, time_t now, FILE *out) {
     }
     const struct report_acme *acme;
     LL_FOREACH(site->acme, acme)
-    failures_write(acme, out);
+    trouble_write(acme, out);
 }
 
 static void sites_write(const struct report *report, FILE *out) {

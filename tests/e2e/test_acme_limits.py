@@ -10,6 +10,7 @@ import pytest
 from acme_ca import Refused
 from acme_gateway import HOST, acme_gateway, listed, renew, site
 from processes import free_port, wait_until
+from test_admin import ask, labelled, metrics
 
 LIMITED = {"limits": "letsencrypt"}
 
@@ -91,9 +92,14 @@ def test_orders_are_counted(gateways, acme_ca, state):
     hour_ago = counts["orders"]["this account"][0] - 3600
     counts["orders"]["this account"] = [hour_ago] * 299 + counts["orders"]["this account"]
     path.write_text(json.dumps(counts))
-    second = gateways(sites={HOST: site(), "b.example.com": site()}, **keys).start()
+    admin = free_port()
+    second = gateways(
+        sites={HOST: site(), "b.example.com": site()}, admin={"listen": f"127.0.0.1:{admin}"}, **keys
+    ).start()  # fmt: skip
     second.wait_log("b.example.com: no certificate: .*limit of 300 orders within three hours")
     assert len(orders(server)) == 1
+    wait_until(lambda: b"waits: this account: held back" in ask(admin, "/status").body, "it is shown")
+    assert labelled(metrics(admin), "ringway_acme_failures", site="b.example.com") == [0]
     entry = listed(second)["b.example.com"]
     assert 1.9 < hours_until(entry["next_attempt"]) <= 2 and "failures" not in entry
     counts["orders"]["this account"] = [hour_ago - 7201] * 299
