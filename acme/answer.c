@@ -80,19 +80,31 @@ static bool reference_resolve(const struct acme_request *request, struct str ref
     return size < ACME_URL_BYTES && acme_url_read(url, &parts);
 }
 
-// <https://…/cert/1>;rel="alternate" (RFC 8288 §3); one link a field, as ACME servers send it.
-static int link_read(struct acme_answer *answer) {
+static int alternate_add(struct acme_answer *answer, struct str reference) {
     struct acme_response *response = answer->response;
     char url[ACME_URL_BYTES];
-    const char *from = strchr(answer->value, '<'), *to = from ? strchr(from, '>') : NULL;
-    if (!to || !strcasestr(to, "alternate") || response->alternate_count == ACME_ALTERNATES_MAX ||
-        !reference_resolve(answer->request, (struct str){from + 1, (size_t)(to - from - 1)}, url))
+    if (response->alternate_count == ACME_ALTERNATES_MAX ||
+        !reference_resolve(answer->request, reference, url))
         return 0;
     char *kept = strdup(url);
     if (!kept)
         return fail(answer, -ENOMEM);
     response->alternates[response->alternate_count++] = kept;
     return 0;
+}
+
+// <https://…/cert/1>;rel="alternate" (RFC 8288 §3), one link a field, as ACME servers send it, or
+// more, as who stands before them may make of that.
+static int link_read(struct acme_answer *answer) {
+    const char *from = strchr(answer->value, '<'), *to;
+    int result = 0;
+    while (result == 0 && from && (to = strchr(from, '>'))) {
+        const char *next = strchr(to, '<'), *relation = strcasestr(to, "alternate");
+        if (relation && (!next || relation < next))
+            result = alternate_add(answer, (struct str){from + 1, (size_t)(to - from - 1)});
+        from = next;
+    }
+    return result;
 }
 
 static void location_read(struct acme_answer *answer) {

@@ -47,6 +47,20 @@ START_TEST(fields_and_body_are_read_however_they_are_cut) {
 }
 END_TEST
 
+START_TEST(links_may_share_a_field) {
+    static const char text[] = "HTTP/1.1 200 OK\r\nLink: </dir>;rel=\"index\", </alt/1>;"
+                               "title=\"a, b\";rel=\"alternate\",</up>; rel=up, </alt/2>;"
+                               "rel=alternate, <, >;rel=alternate, </alt/3\r\n"
+                               "Content-Length: 0\r\n\r\n";
+    struct acme_response response;
+    ck_assert_int_eq(read_answer(&post, text, sizeof text - 1, 1, &response), 1);
+    ck_assert_uint_eq(response.alternate_count, 2);
+    ck_assert_str_eq(response.alternates[0], "https://ca.example:14000/alt/1");
+    ck_assert_str_eq(response.alternates[1], "https://ca.example:14000/alt/2");
+    acme_response_free(&response);
+}
+END_TEST
+
 START_TEST(fields_that_are_none_are_not_there) {
     static const struct {
         const char *field, *location, *nonce;
@@ -163,6 +177,7 @@ int main(void) {
     Suite *suite = suite_create("acme: answer");
     TCase *tcase = tcase_create("answers");
     tcase_add_test(tcase, fields_and_body_are_read_however_they_are_cut);
+    tcase_add_test(tcase, links_may_share_a_field);
     tcase_add_test(tcase, fields_that_are_none_are_not_there);
     tcase_add_test(tcase, other_forms_are_read);
     tcase_add_test(tcase, a_head_has_no_body);
