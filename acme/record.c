@@ -58,7 +58,7 @@ void acme_record_read(const struct conf_acme *acme, const struct conf_managed *m
     record->attempted_at = (time_t)acme_json_number(json, "attempted_at", 0);
     record->next_at = (time_t)acme_json_number(json, "next_at", 0);
     if (record->attempted_at > time(NULL) + ACME_CLOCK_SLACK_S)
-        record->next_at = 0; // the same
+        record->next_at = 0; // the clock was ahead then
     text_take(json, "next_for", record->next_for, sizeof record->next_for);
     text_take(json, "directory", record->directory, sizeof record->directory);
     text_take(json, "revoked", record->revoked, sizeof record->revoked);

@@ -82,7 +82,7 @@ static void limits_set(struct conf_acme *acme) {
     bool automatic = acme->limits == ACME_LIMITS_AUTO;
     acme->authority.limited =
         acme->limits == ACME_LIMITS_LETSENCRYPT || (automatic && is_letsencrypt(&acme->authority));
-    acme->fallback.limited = automatic && is_letsencrypt(&acme->fallback);
+    acme->fallback.limited = acme->limits != ACME_LIMITS_NONE && is_letsencrypt(&acme->fallback);
     if (acme->staging.directory)
         directory_name(&acme->staging);
     else if (is_letsencrypt(&acme->authority))

@@ -146,6 +146,36 @@ START_TEST(a_port_alone_listens_on_both_families) {
 }
 END_TEST
 
+START_TEST(limits_are_those_of_lets_encrypt) {
+    static const struct {
+        const char *options;
+        bool authority, fallback;
+    } cases[] = {
+        {"", true, false},
+        {", limits: none", false, false},
+        {", directory: letsencrypt-staging", false, false},
+        {", directory: \"https://acme-v02.api.letsencrypt.org/directory\"", true, false},
+        {", directory: \"https://ca.example/d\"", false, false},
+        {", directory: \"https://ca.example/d\", limits: letsencrypt", true, false},
+        {", directory: \"https://ca.example/d\", fallback: {directory: letsencrypt}", false, true},
+        {", directory: \"https://ca.example/d\", limits: letsencrypt, fallback: {directory: "
+         "letsencrypt}",
+         true, true},
+        {", fallback: {directory: letsencrypt}, limits: none", false, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        snprintf(text, sizeof(text),
+                 "acme: {agree_tos: true%s}\nsites: {a.example: {routes: {/: {respond: x}}}}\n",
+                 cases[i].options);
+        struct config *config = parse(text);
+        ck_assert_msg(config->acme.authority.limited == cases[i].authority, "%s", text);
+        ck_assert_msg(config->acme.fallback.limited == cases[i].fallback, "%s", text);
+        config_free(config);
+    }
+}
+END_TEST
+
 START_TEST(without_listen_80_redirects_and_443_serves) {
     struct config *config =
         parse("acme: {agree_tos: true}\nsites: {a.example: {routes: {/: {respond: x}}}}\n");
@@ -467,6 +497,7 @@ int main(void) {
     tcase_add_test(tcase, defaults_are_those_of_the_manual);
     tcase_add_test(tcase, values_are_kept_as_written);
     tcase_add_test(tcase, a_port_alone_listens_on_both_families);
+    tcase_add_test(tcase, limits_are_those_of_lets_encrypt);
     tcase_add_test(tcase, without_listen_80_redirects_and_443_serves);
     tcase_add_test(tcase, hosts_are_in_the_form_requests_are_compared_with);
     tcase_add_test(tcase, routes_come_longest_prefix_first);
