@@ -145,6 +145,37 @@ def test_an_order_that_is_gone_is_given_up(gateway, acme_ca, state):
     assert len(orders(server)) == 4
 
 
+def test_an_order_that_has_expired_is_given_up(gateway, acme_ca, state):
+    """It is invalid then (RFC 8555 §7.1.6); another one is made in the same attempt."""
+    server = acme_ca()
+    refuse_at(server, "/finalize/", "serverInternal", "at first", 500)
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("no certificate: .*at first")
+    (order,) = server.orders.values()
+    order["status"] = "invalid"
+    server.refuse = lambda path, payload: None
+    assert renew(gate, HOST, verb="issue").returncode == 0
+    assert len(orders(server)) == 2
+
+
+def test_a_server_may_move(gateway, acme_ca, state):
+    """Its directory names other places from one day to the next; the account stays."""
+    server = acme_ca()
+    gate = acme_gateway(gateway, server, state, {HOST: site()})
+    gate.wait_log("new certificate")
+    named = server.get
+
+    def moved(path):
+        told = named(path)
+        if path == "/dir":
+            told[0]["newOrder"] = f"{server.base}/order-anew"
+        return told
+
+    server.get, server.on_order_anew = moved, server.on_order
+    assert renew(gate, HOST).returncode == 0
+    assert len(server.payloads("/order-anew")) == 1 and len(server.accounts) == 1
+
+
 def test_every_proof_that_fails_counts(gateway, acme_ca, state):
     """Also one that is refused for a CAA record."""
     server = acme_ca()
