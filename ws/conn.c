@@ -7,7 +7,6 @@
 #include "route/trust.h"
 #include "ws/splice.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -152,7 +151,7 @@ static void conn_client_ended(void *owner, struct leg *leg, enum leg_end how) {
             conn_end(conn);
         break;
     default: // no answer is owed to a client that left before its request was whole
-        if (how == LEG_LOST && conn_is_secure(conn) && leg->lost == -EPROTO)
+        if (how == LEG_LOST && leg_broke_tls(leg))
             conn_log_kind(conn, LOG_INFO, "TLS", "%s", leg_error(leg));
         if (how == LEG_LOST)
             conn_end(conn);

@@ -630,9 +630,24 @@ void leg_finish(struct leg *leg) {
         flush(leg);
 }
 
-const char *leg_error(const struct leg *leg) {
-    if (leg->lost == -EPROTO && leg->records)
+// What its peer did against TLS; NULL when that was not seen here.
+static const char *tls_error(const struct leg *leg) {
+    if (leg->lost != -EPROTO)
+        return NULL;
+    if (leg->records)
         return tls_records_error(leg->records);
+    return leg->offload ? leg->offload->control.error : NULL;
+}
+
+bool leg_broke_tls(const struct leg *leg) {
+    return tls_error(leg) ||
+           (leg_kernel_opens(leg) && (leg->lost == -EBADMSG || leg->lost == -EMSGSIZE));
+}
+
+const char *leg_error(const struct leg *leg) {
+    const char *error = tls_error(leg);
+    if (error)
+        return error;
     switch (leg->lost) {
     case -ECONNRESET:
     case -EPIPE:

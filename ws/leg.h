@@ -160,6 +160,9 @@ void leg_finish(struct leg *leg);
 // the leg does.
 const char *leg_error(const struct leg *leg);
 
+// Whether it was lost because its peer broke TLS, or said that we did.
+bool leg_broke_tls(const struct leg *leg);
+
 // Copies bytes that wait in the socket, `offset` behind what has been read, and leaves them there.
 // Returns how many; 0 where none are, or the leg cannot tell: protected, all read as far as it
 // knows, or a kernel without SO_PEEK_OFF (before 6.9).

@@ -198,5 +198,10 @@ class Process:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def ring_workers(self):
+        """How many threads the kernel has made for it, as io_uring does for what would block."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/comm")
+        return sum(task.read_text().startswith("iou-wrk") for task in tasks)
+
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))

@@ -36,7 +36,7 @@ SCHEMES = pytest.mark.parametrize("scheme", ["ws", "wss"] if KERNEL_TLS else ["w
 @pytest.fixture
 def spliced(gateway):
     """`spliced(backend, ...)`: a gateway of one worker, whose descriptors must be as few at the end as
-    they were at the start, kept pipes aside."""
+    they were at the start, kept pipes aside, and for which the kernel makes no threads."""
     made = []
 
     def start(*backends, **config):
@@ -46,6 +46,7 @@ def spliced(gateway):
 
     yield start
     for gate, before in made:
+        assert gate.process.ring_workers() == 0
         wait_until(lambda: gate.status()["connections"] == 0, "the end of the connections")
         wait_until(lambda: pipes(gate) <= 2 * PIPES_KEPT, "the end of pipes")
         wait_until(lambda: gate.process.open_files() - pipes(gate) == before, "the end of sockets")

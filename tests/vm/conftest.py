@@ -17,7 +17,6 @@ sys.path[:0] = [str(E2E), str(Path(__file__).parent)]
 spec = importlib.util.spec_from_file_location("e2e_fixtures", E2E / "conftest.py")
 e2e = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(e2e)
-pytest_configure = e2e.pytest_configure
 authority, certificate, rsa_certificate = e2e.authority, e2e.certificate, e2e.rsa_certificate
 gateways, gateway, backend, client, started = (
     e2e.gateways, e2e.gateway, e2e.backend, e2e.client, e2e.started,
@@ -26,6 +25,13 @@ plain_echo, nothing_left = e2e.plain_echo, e2e.nothing_left
 
 from gateway import run_ringway  # noqa: E402 - the path is set above
 from records import RecordClient  # noqa: E402
+
+
+def pytest_configure(config):
+    e2e.pytest_configure(config)
+    for marker in "kernel: as in tests/e2e", "once: the same with every kernel; run with one":
+        config.addinivalue_line("markers", marker)
+
 
 VERSION = run_ringway("version").stdout
 KERNEL_TLS = "kernel TLS   send: AES" in VERSION
@@ -62,11 +68,6 @@ def tls_statistics():
 
     before = read()
     return lambda: {name: value - before[name] for name, value in read().items()}
-
-
-def thread_names(gate):
-    tasks = Path(f"/proc/{gate.process.pid}/task").glob("*/comm")
-    return sorted(task.read_text().strip() for task in tasks)
 
 
 @pytest.fixture
