@@ -64,15 +64,28 @@ def mirror(wire):
             wire.send(frame(first & 15, payload))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("version", "suite"), SUITES)
-def test_every_suite(gateway, backend, tmp_path, version, suite, way):
-    """A small message, then one large enough to be spliced, through `openssl s_client`; a large body
-    there and back, by curl."""
+def test_every_suite(gateway, backend, tmp_path, way):
     config, spliced = WAYS[way]
     gate = gateway(backend(mirror), **config)
     statistics = tls_statistics()
-    large = os.urandom(300_000)
+    (tmp_path / "sent").write_bytes(os.urandom(300_000))
+    for version, suite in SUITES:
+        talk_with_suite(gate, tmp_path, version, suite)
+    counted, counters, connections = statistics(), gate.status(), 2 * len(SUITES)
+    received = connections * (config["tls"]["kernel_rx"] == "on")
+    assert (counted["TlsTxSw"], counted["TlsRxSw"]) == (connections, received)
+    assert counted["TlsDecryptError"] == 0
+    assert (counters["ktls_tx"], counters["ktls_rx"]) == (connections, received)
+    assert counters["ktls_refused"] == 0
+    assert counters["splices"] == connections * spliced
+
+
+def talk_with_suite(gate, tmp_path, version, suite):
+    """A small message, then one large enough to be spliced, through `openssl s_client`; a large body
+    there and back, by curl."""
+    large = (tmp_path / "sent").read_bytes()
     option = "-cipher" if version == "1.2" else "-ciphersuites"
     with Dialogue(gate, "-quiet", f"-tls{version}".replace(".", "_"), option, suite) as talk:
         talk.send(upgrade_request())
@@ -81,7 +94,6 @@ def test_every_suite(gateway, backend, tmp_path, version, suite, way):
         talk.wait_for(frame(BINARY, b"small"))
         talk.send(frame(BINARY, large, masked=True))
         talk.wait_for(frame(BINARY, large))
-    (tmp_path / "sent").write_bytes(large)
     done = run(
         "curl", "--silent", "--show-error", "--cacert", gate.ca, "--tlsv" + version, "--tls-max",
         version, "--ciphers" if version == "1.2" else "--tls13-ciphers", suite, "--data-binary",
@@ -89,14 +101,9 @@ def test_every_suite(gateway, backend, tmp_path, version, suite, way):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "got").read_bytes() == large
-    counted, counters = statistics(), gate.status()
-    received = 2 * (config["tls"]["kernel_rx"] == "on")
-    assert (counted["TlsTxSw"], counted["TlsRxSw"]) == (2, received)
-    assert counted["TlsDecryptError"] == 0
-    assert (counters["ktls_tx"], counters["ktls_rx"], counters["ktls_refused"]) == (2, received, 0)
-    assert counters["splices"] == 2 * spliced
 
 
+@pytest.mark.once
 @RX
 def test_rsa_certificate_and_resumption(gateway, rsa_certificate, rx):
     gate = gateway(**PONG, **kernel(rx))
@@ -182,6 +189,30 @@ def test_without_the_module_all_is_served_in_user_space(gateway, plain_echo, cli
         assert run("modprobe", "tls").returncode == 0
 
 
+@pytest.mark.once
+def test_suite_that_the_kernel_lacks(gateway, plain_echo, client):
+    """It is said which it takes; a connection with another is served in user space, and counted."""
+    assert run("modprobe", "-r", "chacha20poly1305").returncode == 0
+    loader = sysctl("kernel.modprobe", "/bin/false")
+    try:
+        gate = gateway(plain_echo, **kernel())
+        takes = "send AES-128-GCM, AES-256-GCM (on), receive AES-128-GCM, AES-256-GCM (on)"
+        assert takes in gate.log
+        context = gate.tls_context(maximum_version=ssl.TLSVersion.TLSv1_2)
+        for ciphers, refused in ("ECDHE+CHACHA20", 1), ("ECDHE+AESGCM", 1):
+            context.set_ciphers(ciphers)
+            wire = client(gate.port, context)
+            open_websocket(wire)
+            assert_echo(wire, b"hello", os.urandom(200_000))
+            assert gate.status()["ktls_refused"] == refused
+        assert gate.status()["ktls_tx"] == gate.status()["ktls_rx"] == 1
+        gate.stop()
+    finally:
+        sysctl("kernel.modprobe", loader)
+        assert run("modprobe", "chacha20poly1305").returncode == 0
+
+
+@pytest.mark.once
 def test_off_means_off(gateway, plain_echo, client):
     gate = gateway(plain_echo, **kernel(tx="off"))
     statistics = tls_statistics()
@@ -203,6 +234,7 @@ def test_auto_takes_what_it_can(gateway, plain_echo, client):
     assert "kernel TLS: send AES-128-GCM" in gate.log
 
 
+@pytest.mark.once
 @RX
 def test_metrics_and_status_page_show_it(gateway, plain_echo, client, rx):
     admin = free_port()
@@ -224,6 +256,7 @@ def test_metrics_and_status_page_show_it(gateway, plain_echo, client, rx):
     assert page.count("to the kernel") == 1 + received and "AES-128-GCM" in page
 
 
+@pytest.mark.once
 def test_reload_changes_new_connections_only(gateway, plain_echo, client):
     gate = gateway(plain_echo, **kernel())
     statistics = tls_statistics()
@@ -238,6 +271,7 @@ def test_reload_changes_new_connections_only(gateway, plain_echo, client):
     assert statistics()["TlsTxSw"] == 1
 
 
+@pytest.mark.once
 def test_many_connections_at_once(gateway, backend, client):
     """Each is handed over, and none takes another's keys."""
 
@@ -262,6 +296,7 @@ def test_many_connections_at_once(gateway, backend, client):
     assert statistics()["TlsDecryptError"] == 0
 
 
+@pytest.mark.once
 def test_s_client_and_http(gateway):
     gate = gateway(**PONG, **kernel())
     statistics = tls_statistics()

@@ -25,6 +25,7 @@ def private_bytes(gate):
     return 1024 * int(re.search(r"Private_Dirty: +(\d+) kB", rollup)[1])
 
 
+@pytest.mark.once
 @pytest.mark.timeout(2400)
 def test_idle_connection(gateway, client):
     """What the connections beyond the first ones take, each idle after one echo. They come one after
