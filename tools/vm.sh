@@ -27,8 +27,9 @@ vm_prepare() {
 # the tree. Leaves its files in OUT, with the console in OUT/console.log; returns its exit code, or
 # 124 when it takes longer than vm_timeout_s, start and end of the guest included.
 #
-# Without cx16: the emulation of cmpxchg16b damages the flags now and then, and newer kernels'
-# allocators use it.
+# One processor: with two the same tests cost a fifth more time of ours, and now and then one runs code
+# that the other is patching (a panic at boot, "Oops: int3"). Without cx16: the emulation of cmpxchg16b
+# damages the flags now and then, and newer kernels' allocators use it.
 vm_run() {
     local kernel=$1 out=$2 folder=$deps/vm/$1 image=$deps/vm/image-$1
     shift 2
@@ -39,7 +40,7 @@ vm_run() {
         vm_tree_pack "$deps/vm/stage-$kernel" "$@"
     } >"$image"
     timeout --foreground "$vm_timeout_s" qemu-system-x86_64 \
-        -accel tcg -cpu max,-cx16 -smp 2 -m "$vm_memory_mb" "${vm_options[@]}" \
+        -accel tcg -cpu max,-cx16 -smp 1 -m "$vm_memory_mb" "${vm_options[@]}" \
         -nodefaults -no-user-config -no-reboot -display none \
         -serial "file:$out/console.log" -serial "file:$out/out.tar.gz" \
         -kernel "$folder/vmlinuz" -initrd "$image" \
