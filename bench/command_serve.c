@@ -34,8 +34,8 @@ static const struct option_row rows[] = {
      .kind = OPTION_TEXT,
      .offset = offsetof(struct serve_arguments, relay),
      .argument = "ADDRESS:PORT",
-     .help = "pass all bytes to this backend and back instead: what a gateway that does nothing "
-             "costs"},
+     .help = "pass all bytes to this backend and back instead: what a\n"
+             "gateway that does nothing costs"},
     {0},
 };
 

@@ -999,6 +999,7 @@ def test_a_container_that_forbids_io_uring_is_told(verb):
 def test_help_is_given_wherever_it_is_asked_for(words):
     done = subprocess.run([BENCH, *words], capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0 and f"ringway-bench {words[0]} " in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 90, "it fits a terminal"
 
 
 def accept_tls(wire, certificate):
