@@ -239,7 +239,7 @@ def memory(rig, cell, connections, server, url, files_each):
     cell = dataclasses.replace(cell, connections=connections)
     wait_until(lambda: rig.echo.files_open() < FILES_IDLE, "earlier connections did not close")
     idle_files, idle_slab = server.files_open(), sockets_slab_bytes()
-    load = rig.load_start(url, cell, seconds=2, server=server)
+    load = rig.load_start(url, cell, server=server)
     wait_until(lambda: load.poll() is not None
                or server.files_open() >= idle_files + files_each * connections,
                f"{connections} did not connect")
