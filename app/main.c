@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/verb.h"
 
+#include "core/standard_files.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +54,7 @@ static bool asks_for_help(int count, char **arguments) {
 }
 
 int main(int count, char **arguments) {
+    standard_files_hold();
     if (count < 2) {
         print_help(stderr);
         return 2;

@@ -3,12 +3,12 @@
 // ringway-bench: load for any WebSocket server, and a backend that echoes.
 #include "bench/command.h"
 
-#include <fcntl.h>
+#include "core/standard_files.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -27,17 +27,6 @@ static void help(FILE *out) {
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].help);
     fprintf(out, "  %-10s %s\n", "version", "say the version");
-}
-
-// Where stdin, stdout or stderr is closed, the next socket would get its number, and a server what
-// is printed there. This takes the number instead, and cannot be written to.
-static void standard_files_hold(void) {
-    int fd;
-    do
-        fd = open("/dev/null", O_RDONLY);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
 }
 
 int main(int argc, char **argv) {

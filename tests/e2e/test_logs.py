@@ -3,13 +3,14 @@
 phase they came."""
 
 import json
+import os
 import re
 import time
 
 import pytest
 
 from gateway import servers
-from processes import PROGRAM, Process, free_port, wait_until
+from processes import PATIENCE_S, PROGRAM, Process, free_port, piped, wait_until
 from wire import BINARY, TEXT, close_frame, connect, frame, open_websocket, request, websocket
 
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
@@ -202,21 +203,21 @@ def test_error_log_as_json_in_a_file(gateways):
     assert all(record["level"] in ("debug", "info", "warn", "error") for record in records)
 
 
+def answers(gate):
+    try:
+        with connect(gate.plain_port) as wire:
+            wire.send(request())
+            return wire.read_response().status == 200
+    except ConnectionRefusedError:
+        return False
+
+
 def test_level_error_hides_information(gateways):
     gate = gateways(sites={"localhost": {"routes": {"/": {"respond": "x"}}}})
     gate.config["log"]["level"] = "error"
     gate.write()
     gate.process = Process([PROGRAM, "run", "-c", gate.path])
-
-    def answers():
-        try:
-            with connect(gate.plain_port) as wire:
-                wire.send(request())
-                return wire.read_response().status == 200
-        except ConnectionRefusedError:
-            return False
-
-    wait_until(answers, "the first answer")
+    wait_until(lambda: answers(gate), "the first answer")
     gate.stop()
     assert gate.log == ""
 
@@ -241,3 +242,16 @@ def test_sighup_opens_the_files_anew(gateway):
         ask()
     assert gate.access(), "the new file has lines"
     assert len(moved.read_text().splitlines()) >= 1
+
+
+def test_no_log_line_goes_to_a_client(gateways):
+    """Where the standard files are closed, no socket takes the place of stderr."""
+    gate = gateways(sites={"localhost": {"routes": {"/": {"respond": "x"}}}})
+    gate.write()
+    closed = ["sh", "-c", 'exec <&- >&- 2>&- "$@"', "sh"]
+    with piped([*closed, PROGRAM, "run", "-c", gate.path]) as child:
+        wait_until(lambda: answers(gate), "the first answer")
+        held = [os.readlink(f"/proc/{child.pid}/fd/{number}") for number in range(3)]
+        assert held == ["/dev/null"] * 3
+        child.terminate()
+        assert child.wait(PATIENCE_S) == 0
