@@ -563,6 +563,21 @@ static void core_dumps_set(const struct config *config) {
                  config->core_dumps ? "on" : "off", strerror(errno));
 }
 
+// What everything else stands on: the TLS library, what the kernel can do, the main thread's ring.
+static bool foundation_open(struct gateway *gateway) {
+    if (tls_library_init() < 0) {
+        log_line(LOG_ERROR, NULL, "wolfSSL could not be started");
+        return false;
+    }
+    if (!probe(gateway))
+        return false;
+    int error =
+        worker_open(&gateway->worker, LOG_NO_WORKER, &gateway->shared.features, MAIN_RING_BUFFERS);
+    if (error)
+        log_line(LOG_ERROR, NULL, "the main ring could not be made: %s", strerror(-error));
+    return error == 0;
+}
+
 int gateway_run(const struct gateway_options *options, struct config *config) {
     static struct gateway gateway;
     the_gateway = &gateway;
@@ -572,16 +587,8 @@ int gateway_run(const struct gateway_options *options, struct config *config) {
     pthread_mutex_init(&gateway.resolved_lock, NULL);
     raise_file_limit();
     core_dumps_set(config);
-    if (tls_library_init() < 0) {
-        log_line(LOG_ERROR, NULL, "wolfSSL could not be started");
-        return 1;
-    }
-    if (!probe(&gateway))
-        return 1;
-    int error =
-        worker_open(&gateway.worker, LOG_NO_WORKER, &gateway.shared.features, MAIN_RING_BUFFERS);
-    if (error) {
-        log_line(LOG_ERROR, NULL, "the main ring could not be made: %s", strerror(-error));
+    if (!foundation_open(&gateway)) {
+        config_free(config);
         return 1;
     }
     gateway.worker.each_second = each_second;
@@ -596,7 +603,7 @@ int gateway_run(const struct gateway_options *options, struct config *config) {
     say_ready(&gateway);
     if (certificates_watch(&gateway) < 0)
         log_line(LOG_ERROR, NULL, "acme could not be started: no certificates are renewed");
-    error = worker_loop(&gateway.worker);
+    int error = worker_loop(&gateway.worker);
     end(&gateway);
     worker_close(&gateway.worker);
     tls_library_cleanup();

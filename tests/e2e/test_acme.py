@@ -90,6 +90,7 @@ def test_state_is_private(gateway, pebble, state):
     server = pebble()
     gate = acme_gateway(gateway, server, state, {HOST: site()})
     gate.wait_log("new certificate")
+    gate.stop()  # so that no file is being written
     found = [state, *state.rglob("*")]
     assert len(found) >= 8
     for path in found:
